@@ -1,0 +1,67 @@
+// Package conf reads options.
+//
+// Every option is declared once, by the package that uses it, in a [Set]: with
+// its type, default, a line of documentation, and the names that the
+// predecessors gave it. From the declarations come the parsing, the complaints
+// and the tables in the documents.
+//
+// The package also reads mosquitto.conf (see [ReadFile]), for the command line;
+// inside the broker, the broker does that.
+package conf
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Line is one option as the broker hands it over: auth_opt_KEY VALUE, or
+// plugin_opt_KEY VALUE.
+type Line struct {
+	Key, Value string
+	At         Position
+}
+
+// Position is a place in a configuration file. Inside the broker, which does
+// not tell, it is zero.
+type Position struct {
+	File string
+	Line int // from 1
+}
+
+func (p Position) String() string {
+	if p.File == "" {
+		return ""
+	}
+	return fmt.Sprintf("%s:%d", p.File, p.Line)
+}
+
+// Remark is something to tell the operator about the configuration: a fault or
+// a warning.
+type Remark struct {
+	At   Position
+	Key  string // the option, as written; "" if the remark is about none or several
+	Text string // what is wrong, and what to do
+}
+
+func (r Remark) String() string {
+	var b strings.Builder
+	if at := r.At.String(); at != "" {
+		b.WriteString(at + ": ")
+	}
+	if r.Key != "" {
+		b.WriteString("option " + r.Key + ": ")
+	}
+	b.WriteString(r.Text)
+	return b.String()
+}
+
+// Faults are all the reasons why a configuration cannot be used.
+type Faults []Remark
+
+func (f Faults) Error() string {
+	texts := make([]string, len(f))
+	for i, r := range f {
+		texts[i] = r.String()
+	}
+	return strings.Join(texts, "\n")
+}

@@ -1,0 +1,3 @@
+module mosquitto-go-auth
+
+go 1.26.0
