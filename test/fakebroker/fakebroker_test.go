@@ -1,0 +1,153 @@
+// Package fakebroker plays a Mosquitto broker to a plugin, in C and without a
+// network, as text scripts say. README.md describes the scripts.
+package fakebroker
+
+import (
+	"bytes"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"testing"
+)
+
+// versions are the brokers that can be played, as the scripts name them.
+var versions = []string{"2.0", "2.1"}
+
+// compile runs gcc, and skips the test where there is none.
+func compile(t *testing.T, args ...string) {
+	t.Helper()
+	gcc, err := exec.LookPath("gcc")
+	if err != nil {
+		t.Skip("no gcc: the fake broker is a C program")
+	}
+	args = append([]string{"-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror"}, args...)
+	if out, err := exec.Command(gcc, args...).CombinedOutput(); err != nil {
+		t.Fatalf("gcc %s: %v\n%s", strings.Join(args, " "), err, out)
+	}
+}
+
+// brokers builds a fake broker for each version and returns their paths.
+func brokers(t *testing.T) map[string]string {
+	t.Helper()
+	built := map[string]string{}
+	for _, v := range versions {
+		built[v] = filepath.Join(t.TempDir(), "fakebroker-"+v)
+		compile(t, "-DBROKER="+strings.ReplaceAll(v, ".", ""), "-rdynamic", "-pthread",
+			"-o", built[v], "host/broker.c", "host/script.c", "-ldl")
+	}
+	return built
+}
+
+var fileHeader = regexp.MustCompile(`(?m)^-- (\S+) --\n`)
+
+// archive splits a text into what is before the first "-- name --" line and
+// the files behind such lines (the txtar format).
+func archive(text string) (comment string, files map[string]string) {
+	files = map[string]string{}
+	marks := fileHeader.FindAllStringSubmatchIndex(text, -1)
+	end := len(text)
+	for _, m := range slices.Backward(marks) {
+		files[text[m[2]:m[3]]] = text[m[1]:end]
+		end = m[0]
+	}
+	return text[:end], files
+}
+
+// header returns the value of a line "# name: value" of a script, or "".
+func header(script, name string) string {
+	m := regexp.MustCompile(`(?m)^# ` + name + `: (.*)$`).FindStringSubmatch(script)
+	if m == nil {
+		return ""
+	}
+	return m[1]
+}
+
+// play runs a script, for every version that it is meant for.
+func play(t *testing.T, brokers map[string]string, plugin, script string, files map[string]string) {
+	t.Helper()
+	wanted := strings.Fields(header(script, "versions"))
+	for _, v := range versions {
+		if len(wanted) > 0 && !slices.Contains(wanted, v) {
+			continue
+		}
+		t.Run(v, func(t *testing.T) { playOne(t, brokers[v], plugin, script, files) })
+	}
+}
+
+func playOne(t *testing.T, broker, plugin, script string, files map[string]string) {
+	dir := t.TempDir()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	cmd := exec.Command(broker, plugin)
+	cmd.Stdin = strings.NewReader(strings.ReplaceAll(script, "${DIR}", dir))
+	var out bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &out
+	err := cmd.Run()
+	fails := header(script, "fails")
+	switch {
+	case fails == "" && err != nil:
+		t.Errorf("%v\n%s", err, out.String())
+	case fails != "" && err == nil:
+		t.Errorf("the script passes; it must fail with %q", fails)
+	case fails != "" && !strings.Contains(out.String(), fails):
+		t.Errorf("the script fails, but not with %q:\n%s", fails, out.String())
+	}
+}
+
+func read(t *testing.T, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}
+
+// playAll runs the scripts that a pattern names.
+func playAll(t *testing.T, plugin, pattern string) {
+	t.Helper()
+	paths, err := filepath.Glob(pattern)
+	if err != nil || len(paths) == 0 {
+		t.Fatalf("no scripts at %s (%v)", pattern, err)
+	}
+	brokers := brokers(t)
+	for _, path := range paths {
+		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
+			script, files := archive(read(t, path))
+			play(t, brokers, plugin, script, files)
+		})
+	}
+}
+
+func toy(t *testing.T) string {
+	t.Helper()
+	so := filepath.Join(t.TempDir(), "toy.so")
+	compile(t, "-shared", "-fPIC", "-pthread", "-o", so, "testdata/toy/plugin.c", "-ldl")
+	return so
+}
+
+// TestTool checks the fake broker itself, with a plugin whose answers are fixed.
+func TestTool(t *testing.T) { playAll(t, toy(t), "testdata/toy/scripts/*.txt") }
+
+// TestToolNotices checks that what a plugin must not do makes a script fail.
+func TestToolNotices(t *testing.T) {
+	_, scripts := archive(read(t, "testdata/toy/faults.txt"))
+	if len(scripts) == 0 {
+		t.Fatal("no scripts in testdata/toy/faults.txt")
+	}
+	plugin, brokers := toy(t), brokers(t)
+	for name, script := range scripts {
+		t.Run(name, func(t *testing.T) {
+			if header(script, "fails") == "" {
+				t.Fatal("the script does not say how it fails")
+			}
+			play(t, brokers, plugin, script, nil)
+		})
+	}
+}
