@@ -12,6 +12,7 @@ package conf
 import (
 	"fmt"
 	"strings"
+	"unicode"
 )
 
 // Line is one option as the broker hands it over: auth_opt_KEY VALUE, or
@@ -25,12 +26,15 @@ type Line struct {
 // not tell, it is zero.
 type Position struct {
 	File string
-	Line int // from 1
+	Line int // from 1; 0 for the file as a whole
 }
 
 func (p Position) String() string {
 	if p.File == "" {
 		return ""
+	}
+	if p.Line == 0 {
+		return p.File
 	}
 	return fmt.Sprintf("%s:%d", p.File, p.Line)
 }
@@ -53,6 +57,16 @@ func (r Remark) String() string {
 	}
 	b.WriteString(r.Text)
 	return b.String()
+}
+
+// explain renders the text of a remark, which ends up in a log, on one line.
+func explain(format string, args []any) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '?'
+		}
+		return r
+	}, fmt.Errorf(format, args...).Error())
 }
 
 // Faults are all the reasons why a configuration cannot be used.

@@ -3,7 +3,6 @@ package conf
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -16,7 +15,8 @@ func (s *Set) String(p *string, name, value, doc string) *Option {
 	return s.Var((*textValue)(p), name, "text", doc)
 }
 
-// Bool declares a switch: true or false.
+// Bool declares a switch: true or false; yes, no, on, off, 1 and 0 are
+// understood.
 func (s *Set) Bool(p *bool, name string, value bool, doc string) *Option {
 	*p = value
 	return s.Var((*boolValue)(p), name, "true or false", doc)
@@ -29,10 +29,11 @@ func (s *Set) Int(p *int, name string, value, min, max int, doc string) *Option 
 }
 
 // Duration declares a length of time, written as a whole number of seconds or
-// with a unit ("250ms", "1h"), from min to max.
+// with a unit ("250ms", "1h30m"), from min to max.
 func (s *Set) Duration(p *time.Duration, name string, value, min, max time.Duration, doc string) *Option {
 	*p = value
-	return s.Var(&durationValue{p, min, max}, name, "seconds, or with a unit", doc)
+	return s.Var(&durationValue{p, min, max}, name,
+		fmt.Sprintf("duration %s–%s", short(min), short(max)), doc)
 }
 
 // Choice declares one of a few words.
@@ -41,7 +42,8 @@ func (s *Set) Choice(p *string, name, value string, words []string, doc string) 
 	return s.Var(&choiceValue{p, words}, name, "one of "+strings.Join(words, ", "), doc)
 }
 
-// List declares a list of words, separated by commas.
+// List declares a list of words, separated by commas. What *p holds is the
+// default.
 func (s *Set) List(p *[]string, name string, doc string) *Option {
 	return s.Var((*listValue)(p), name, "list", doc)
 }
@@ -54,6 +56,7 @@ func (v *textValue) Set(s string) error { *v = textValue(s); return nil }
 type boolValue bool
 
 func (v *boolValue) String() string { return strconv.FormatBool(bool(*v)) }
+
 func (v *boolValue) Set(s string) error {
 	switch strings.ToLower(s) {
 	case "true", "yes", "on", "1":
@@ -71,12 +74,7 @@ type intValue struct {
 	min, max int
 }
 
-func (v *intValue) String() string {
-	if v.p == nil {
-		return ""
-	}
-	return strconv.Itoa(*v.p)
-}
+func (v *intValue) String() string { return strconv.Itoa(*v.p) }
 
 func (v *intValue) Set(s string) error {
 	n, err := strconv.Atoi(s)
@@ -93,9 +91,6 @@ type durationValue struct {
 }
 
 func (v *durationValue) String() string {
-	if v.p == nil {
-		return ""
-	}
 	if *v.p%time.Second == 0 {
 		return strconv.Itoa(int(*v.p / time.Second))
 	}
@@ -103,18 +98,28 @@ func (v *durationValue) String() string {
 }
 
 func (v *durationValue) Set(s string) error {
-	d, err := time.ParseDuration(s)
-	if n, e := strconv.Atoi(s); e == nil {
-		d, err = time.Duration(n)*time.Second, nil
-		if n > int(v.max/time.Second) {
-			d = v.max + 1
-		}
+	if strings.Trim(s, "0123456789") == "" {
+		s += "s" // ParseDuration knows what overflows
 	}
+	d, err := time.ParseDuration(s)
 	if err != nil || d < v.min || d > v.max {
-		return fmt.Errorf("write a number of seconds, or a length such as 250ms, from %v to %v", v.min, v.max)
+		return fmt.Errorf("write a duration from %s to %s: seconds (30), or with a unit (250ms, 1h)",
+			short(v.min), short(v.max))
 	}
 	*v.p = d
 	return nil
+}
+
+// short writes a duration without the zeros of "1h0m0s".
+func short(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
 }
 
 type choiceValue struct {
@@ -122,12 +127,7 @@ type choiceValue struct {
 	words []string
 }
 
-func (v *choiceValue) String() string {
-	if v.p == nil {
-		return ""
-	}
-	return *v.p
-}
+func (v *choiceValue) String() string { return *v.p }
 
 func (v *choiceValue) Set(s string) error {
 	if !slices.Contains(v.words, s) {
@@ -142,25 +142,16 @@ type listValue []string
 func (v *listValue) String() string { return strings.Join(*v, ", ") }
 
 func (v *listValue) Set(s string) error {
-	*v = nil
+	var words []string
 	for _, w := range strings.Split(s, ",") {
-		if w = strings.TrimSpace(w); w != "" {
-			*v = append(*v, w)
+		w = strings.TrimSpace(w)
+		if strings.ContainsAny(w, " \t") {
+			return errors.New("separate the words with commas")
+		}
+		if w != "" {
+			words = append(words, w)
 		}
 	}
+	*v = words
 	return nil
-}
-
-// fileValue sets a secret option from the contents of a file, without the line
-// break at its end.
-type fileValue struct{ into *Option }
-
-func (v *fileValue) String() string { return "" }
-
-func (v *fileValue) Set(name string) error {
-	b, err := os.ReadFile(name)
-	if err != nil {
-		return fmt.Errorf("reading the secret: %w", err)
-	}
-	return v.into.value.Set(strings.TrimRight(string(b), "\r\n"))
 }
