@@ -1,0 +1,84 @@
+// Package mysql reads accounts from MySQL and MariaDB, with the options and
+// the queries of both predecessors.
+package mysql
+
+import (
+	"context"
+	"database/sql"
+	"fmt"
+
+	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/backends/sqldb"
+	"mosquitto-go-auth/conf"
+)
+
+// Driver makes backends that ask a MySQL or MariaDB server.
+var Driver = backends.Driver{
+	Name:    "mysql",
+	Prefix:  "mysql",
+	Doc:     "tables in MySQL or MariaDB",
+	Declare: declare,
+}
+
+// MySQL is a [backends.Backend] over a pool of connections, which are made
+// when they are needed.
+type MySQL struct {
+	db     *sql.DB
+	place  string
+	source *sqldb.Source
+}
+
+var (
+	_ backends.Backend = (*MySQL)(nil)
+	_ backends.Prober  = (*MySQL)(nil)
+)
+
+func declare(s *conf.Set) backends.Open {
+	o := declareOptions(s)
+	return func(checks backends.Checks) (backends.Opened, error) {
+		return o.open(checks)
+	}
+}
+
+// open makes the backend without a word to the server.
+func (o *options) open(checks backends.Checks) (backends.Opened, error) {
+	config, notes, faults := o.config()
+	pool := openPool(config, o)
+	source, more, err := sqldb.New(sqldb.Config{
+		Dialect: sqldb.MySQL,
+		Place:   o.place(),
+		User:    o.query("mysql_userquery", o.userquery),
+		Super:   o.query("mysql_superquery", o.superquery),
+		ACL:     o.query("mysql_aclquery", o.aclquery),
+		Checks:  checks,
+	}, pool)
+	if f, ok := err.(conf.Faults); ok {
+		faults = append(faults, f...)
+	}
+	if len(faults) > 0 {
+		pool.db.Close()
+		return backends.Opened{}, faults
+	}
+	return backends.Opened{
+		Backend:  &MySQL{pool.db, o.place(), source},
+		Provides: source.Provides(),
+		Notes:    append(notes, more...),
+	}, nil
+}
+
+// User fetches an account with one to five statements, one after the other.
+func (m *MySQL) User(ctx context.Context, l backends.Lookup) (backends.Account, error) {
+	return m.source.Account(ctx, l)
+}
+
+// Probe examines the queries and how the server compares names.
+func (m *MySQL) Probe(ctx context.Context, name string) ([]string, error) {
+	if err := m.db.PingContext(ctx); err != nil {
+		return nil, fmt.Errorf("asking %s: %w", m.place, explain(err))
+	}
+	return m.source.Probe(ctx, name)
+}
+
+// Close ends the idle connections at once, and each of the others with the
+// statement that it runs.
+func (m *MySQL) Close() error { return m.db.Close() }

@@ -1,0 +1,140 @@
+package mysql
+
+import (
+	"crypto/tls"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+
+	"mosquitto-go-auth/conf"
+)
+
+type tlsOptions struct {
+	mode                mode
+	rootcert, cert, key string
+}
+
+func (t *tlsOptions) declare(s *conf.Set) {
+	t.mode = "false"
+	s.Also(s.Var(&t.mode, "mysql_sslmode", "one of "+strings.Join(modes, ", "),
+		"TLS: `true` verifies the server's certificate against the system's authorities, `custom` against `mysql_sslrootcert`; "+
+			"`skip-verify` and `preferred` do not verify it; `false` and `disable` are without TLS"), "ssl_enabled")
+	s.Also(s.String(&t.rootcert, "mysql_sslrootcert", "", "a PEM file with the authorities that `custom` trusts"), "ssl_ca")
+	s.Also(s.String(&t.cert, "mysql_sslcert", "", "a PEM file with our own certificate, for `custom`"), "ssl_cert")
+	s.Also(s.String(&t.key, "mysql_sslkey", "", "a PEM file with its key"), "ssl_key")
+	s.Retire("TLS agrees on a safe cipher by itself", "ssl_cipher")
+	s.Refuse("a directory of authorities is not understood; put them into one PEM file and name it as ssl_ca", "ssl_capath")
+}
+
+var modes = []string{"false", "disable", "true", "skip-verify", "preferred", "custom"}
+
+// mode is the value of mysql_sslmode, or of ssl_enabled, which is a switch.
+type mode string
+
+func (m *mode) String() string { return string(*m) }
+
+func (m *mode) Set(s string) error {
+	s = strings.ToLower(s)
+	switch s {
+	case "yes", "on", "1":
+		s = "true"
+	case "no", "off", "0", "disable":
+		s = "false"
+	}
+	for _, w := range modes {
+		if s == w {
+			*m = mode(s)
+			return nil
+		}
+	}
+	return errors.New("write one of " + strings.Join(modes, ", "))
+}
+
+// config returns nil for a connection without TLS.
+func (t *tlsOptions) config(s *conf.Set, host string) (*tls.Config, []string, conf.Faults) {
+	plug := s.Given("mysql_sslmode") == "ssl_enabled"
+	c := &tls.Config{ServerName: host}
+	if t.mode == "false" {
+		return nil, t.unused(s, false), nil
+	}
+	if t.mode == "custom" || plug {
+		faults := t.load(s, c)
+		note := t.unverified(s, plug)
+		c.InsecureSkipVerify = plug && t.rootcert == ""
+		return c, note, faults
+	}
+	c.InsecureSkipVerify = t.mode != "true"
+	notes := t.unused(s, true)
+	switch t.mode {
+	case "skip-verify":
+		notes = append(notes, "mysql_sslmode skip-verify encrypts but does not verify the server's certificate: "+
+			"who can redirect the connection can read and change what is asked.")
+	case "preferred":
+		notes = append(notes, "mysql_sslmode preferred does not verify the server's certificate, and goes without TLS if the server offers none.")
+	}
+	return c, notes, nil
+}
+
+// unverified returns the note of what no authority was named for.
+func (t *tlsOptions) unverified(s *conf.Set, plug bool) []string {
+	switch {
+	case t.rootcert != "":
+		return nil
+	case plug:
+		return []string{"ssl_enabled true without ssl_ca encrypts, but the server's certificate is not verified, as in mosquitto-auth-plug: " +
+			"who can redirect the connection can read and change what is asked. Name the authority's PEM file as ssl_ca."}
+	}
+	return []string{"mysql_sslmode custom without mysql_sslrootcert verifies the server's certificate against the system's authorities."}
+}
+
+// unused returns a note of files that the mode makes no use of.
+func (t *tlsOptions) unused(s *conf.Set, encrypted bool) []string {
+	var names []string
+	for _, n := range []string{"mysql_sslrootcert", "mysql_sslcert", "mysql_sslkey"} {
+		if given := s.Given(n); given != "" {
+			names = append(names, given)
+		}
+	}
+	switch {
+	case len(names) == 0:
+		return nil
+	case encrypted:
+		return []string{fmt.Sprintf("%s has no effect with mysql_sslmode %s; write mysql_sslmode custom.", strings.Join(names, ", "), t.mode)}
+	}
+	return []string{fmt.Sprintf("%s has no effect without TLS; write mysql_sslmode custom.", strings.Join(names, ", "))}
+}
+
+// load reads the files.
+func (t *tlsOptions) load(s *conf.Set, c *tls.Config) (faults conf.Faults) {
+	fault := func(name, text string) {
+		if given := s.Given(name); given != "" {
+			name = given
+		}
+		faults = append(faults, conf.Remark{Key: name, Text: text})
+	}
+	if t.rootcert != "" {
+		pem, err := os.ReadFile(t.rootcert)
+		c.RootCAs = x509.NewCertPool()
+		if err != nil {
+			fault("mysql_sslrootcert", "cannot be read: "+err.Error())
+		} else if !c.RootCAs.AppendCertsFromPEM(pem) {
+			fault("mysql_sslrootcert", t.rootcert+" has no certificate in PEM form")
+		}
+	}
+	switch {
+	case t.cert == "" && t.key == "":
+	case t.key == "":
+		fault("mysql_sslkey", "is missing, the key of the certificate "+t.cert)
+	case t.cert == "":
+		fault("mysql_sslcert", "is missing, the certificate of the key "+t.key)
+	default:
+		pair, err := tls.LoadX509KeyPair(t.cert, t.key)
+		if err != nil {
+			fault("mysql_sslcert", "the certificate or its key cannot be used: "+err.Error())
+		}
+		c.Certificates = []tls.Certificate{pair}
+	}
+	return faults
+}

@@ -1,0 +1,57 @@
+// Package sqldb is what the SQL sources share: the three statements userquery,
+// superquery and aclquery, the forms in which the predecessors' users wrote
+// them, and the reading of their rows.
+//
+// It knows no client library. A source brings a [Querier].
+package sqldb
+
+import (
+	"context"
+	"errors"
+)
+
+// Querier runs statements on a server. It may be called from any goroutine.
+type Querier interface {
+	// Query returns the first rows of the answer, limit at most. It binds the
+	// arguments, strings and int64, as parameters of the statement, and never
+	// writes them into its text. Its error says that the server could not
+	// answer, except [ErrNoMatch].
+	Query(ctx context.Context, text string, args []any, limit int) (Rows, error)
+}
+
+// ErrNoMatch is a Querier's way to say that a parameter cannot be written in
+// the character set of the column it is compared with, so that no row matches.
+// It is an answer: otherwise anybody could have a healthy server taken for a
+// broken one by logging in with such a name.
+var ErrNoMatch = errors.New("no row can match the parameter")
+
+// Rows is the answer to a statement.
+type Rows struct {
+	Columns []string    // their names, also if there are no rows
+	Values  [][]*string // as text, booleans as 1 and 0; nil is NULL
+}
+
+// Dialect is the SQL of one kind of server, as far as it matters here.
+type Dialect uint8
+
+const (
+	MySQL    Dialect = iota // MySQL and MariaDB; parameters are ?
+	Postgres                // parameters are $1, $2, …
+)
+
+// remedy says how to make the comparison of names exact.
+func (d Dialect) remedy() string {
+	if d == Postgres {
+		return "Use a column of type text with a deterministic collation"
+	}
+	return "Make the column VARBINARY(255), or give it a binary collation that does not pad " +
+		"(utf8mb4_nopad_bin in MariaDB, utf8mb4_0900_bin in MySQL 8)"
+}
+
+// matches is the operator for regular expressions.
+func (d Dialect) matches() string {
+	if d == Postgres {
+		return "~"
+	}
+	return "REGEXP"
+}
