@@ -1,0 +1,52 @@
+package files
+
+import (
+	"strings"
+	"unicode/utf8"
+)
+
+// parsePasswords reads lines of the form name:hash; empty ones and those that
+// begin with # say nothing. A line that cannot be read is skipped with a note,
+// so that one slip does not lock everybody out: both Mosquitto 2.0 and the
+// predecessor do so. Blanks around name and hash are dropped, as Mosquitto
+// does. Whether a hash is one is not looked at.
+func parsePasswords(text string, notes *remarks) (hashes map[string]string) {
+	hashes = map[string]string{}
+	for n, line := range lines(text) {
+		if line == "" || line[0] == '#' {
+			continue
+		}
+		name, hash, _ := strings.Cut(line, ":")
+		name, hash = strings.Trim(name, blanks), strings.Trim(hash, blanks)
+		if fault := passwordFault(name, hash); fault != "" {
+			notes.add(n, "skipped: %s", fault)
+			continue
+		}
+		if _, twice := hashes[name]; twice {
+			notes.add(n, "the user has an earlier line, which no longer counts")
+		}
+		hashes[name] = hash
+	}
+	return hashes
+}
+
+// passwordFault says why a line cannot be used, "" if it can.
+func passwordFault(name, hash string) string {
+	switch {
+	case name == "":
+		return "no user name; write name:hash"
+	case hash == "":
+		return "no hash; write name:hash"
+	case strings.Contains(hash, ":"):
+		return "a second colon; neither names nor hashes can have one"
+	case !validText(name):
+		return "the user name is not UTF-8 as MQTT demands it"
+	default:
+		return ""
+	}
+}
+
+// validText tells whether MQTT can carry a text (MQTT 5.0, section 1.5.4).
+func validText(s string) bool {
+	return utf8.ValidString(s) && !strings.Contains(s, "\x00")
+}
