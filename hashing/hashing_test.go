@@ -1,0 +1,171 @@
+package hashing
+
+import (
+	"errors"
+	"fmt"
+	"reflect"
+	"strings"
+	"testing"
+)
+
+func TestDecoy(t *testing.T) {
+	for _, v := range vectors(t) {
+		h, err := Parse(v.stored, v.salts[0], DefaultLimits())
+		if err != nil {
+			t.Fatalf("line %d: %v", v.line, err)
+		}
+		d := h.Decoy()
+		if d.Scheme() != h.Scheme() || d.Memory() != h.Memory() || d.Lanes() != h.Lanes() {
+			t.Errorf("line %d: %v, %d bytes, %d lanes; want %v, %d, %d", v.line,
+				d, d.Memory(), d.Lanes(), h, h.Memory(), h.Lanes())
+		}
+		if got, want := shape(t, d), shape(t, h); got != want {
+			t.Errorf("line %d: the decoy computes %s, want %s", v.line, got, want)
+		}
+		if reflect.DeepEqual(d.proof(), h.proof()) || reflect.DeepEqual(d.proof(), h.Decoy().proof()) {
+			t.Errorf("line %d: the contents of the decoy are not random", v.line)
+		}
+		if d.Verify(v.password) || d.Decoy().Verify(v.password) {
+			t.Errorf("line %d: the decoy matches", v.line)
+		}
+	}
+}
+
+// shape describes all that the cost of a Verify depends on.
+func shape(t *testing.T, h Hash) string {
+	t.Helper()
+	switch p := h.proof().(type) {
+	case bcryptText:
+		if _, err := Parse(string(p), SaltAny, DefaultLimits()); err != nil {
+			t.Errorf("not a hash any more: %v", err)
+		}
+		return string(p[:len(p)-bcryptDigest])
+	case derivation:
+		var lengths []int
+		for _, s := range p.salts {
+			lengths = append(lengths, len(s))
+		}
+		return fmt.Sprintf("%T%v, salts %v, key %d", p.kdf, p.kdf, lengths, len(p.key))
+	}
+	t.Fatalf("no shape for %T", h.proof())
+	return ""
+}
+
+// always is a proof that every password fits.
+type always struct{}
+
+func (always) matches(string) bool { return true }
+func (always) random() proof       { return always{} }
+
+func TestDecoyNeverMatches(t *testing.T) {
+	h := newHash("always", always{})
+	if !h.Verify("password") {
+		t.Fatal("the proof that fits everything does not")
+	}
+	if h.Decoy().Verify("password") {
+		t.Error("a decoy matches though its contents do")
+	}
+}
+
+func TestZeroHash(t *testing.T) {
+	var h Hash
+	if h.Verify("") || h.Decoy().Verify("") {
+		t.Error("the zero Hash matches")
+	}
+	if h.Memory() != 0 || h.Lanes() != 1 || h.Scheme() != "" {
+		t.Errorf("memory %d, lanes %d, scheme %q", h.Memory(), h.Lanes(), h.Scheme())
+	}
+}
+
+// counting counts how many keys are derived.
+type counting struct{ calls *int }
+
+func (c counting) derive(_ string, _ []byte, length int) []byte {
+	*c.calls++
+	return make([]byte, length)
+}
+
+func TestWrongPasswordAlwaysCostsTheSame(t *testing.T) {
+	tests := []struct {
+		salt string
+		as   SaltEncoding
+		want int
+	}{
+		{"8ebTR72Pcmjl3cYq", SaltAny, 2},
+		{"8ebTR72Pcmjl3cYq", SaltBase64, 1},
+		{"8ebTR72Pcmjl3cYq", SaltText, 1},
+		{"no base64", SaltAny, 1},
+		{"no base64", SaltText, 1},
+		{"no base64", SaltBase64, 0},
+	}
+	for _, test := range tests {
+		calls := 0
+		d := derivation{counting{&calls}, test.as.readings(test.salt), []byte("sixteen bytes...")}
+		if d.matches("wrong") || calls != test.want {
+			t.Errorf("%q, salt encoding %d: %d keys derived, want %d", test.salt, test.as, calls, test.want)
+		}
+	}
+}
+
+func TestNeedsOfArgon2id(t *testing.T) {
+	h, err := Parse("$argon2id$v=19$m=4096,t=4,p=4$c29tZXNhbHQ$FF25czqfTuQ+3zPFCb6WuTTVBaTvszxa", SaltAny, DefaultLimits())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if h.Memory() != 4096*1024 || h.Lanes() != 4 {
+		t.Errorf("memory %d, lanes %d; want %d, 4", h.Memory(), h.Lanes(), 4096*1024)
+	}
+}
+
+func TestLimits(t *testing.T) {
+	const key = "K3nUVxlVUnsYm1vUEXVAQg" // 16 bytes
+	at := Limits{BcryptCost: 5, PBKDF2Iterations: 100, Argon2Memory: 64, Argon2Time: 2}
+	tests := []struct {
+		stored string
+		option string // "" if it is just within the limits
+	}{
+		{"$2a$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu", ""},
+		{"$2a$06$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu", "hash_max_bcrypt_cost"},
+		{"PBKDF2$sha512$100$c2FsdA==$" + key + "==", ""},
+		{"PBKDF2$sha512$101$c2FsdA==$" + key + "==", "hash_max_pbkdf2_iterations"},
+		{"PBKDF2$sha1$50$c2FsdA==$" + key + key[:16] + "==", ""}, // two blocks of SHA-1
+		{"PBKDF2$sha1$51$c2FsdA==$" + key + key[:16] + "==", "hash_max_pbkdf2_iterations"},
+		{"$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ$" + key, ""},
+		{"$argon2id$v=19$m=65,t=2,p=1$c29tZXNhbHQ$" + key, "hash_max_argon2_memory"},
+		{"$argon2id$v=19$m=64,t=3,p=1$c29tZXNhbHQ$" + key, "hash_max_argon2_time"},
+	}
+	for _, test := range tests {
+		_, err := Parse(test.stored, SaltAny, at)
+		if test.option == "" && err != nil {
+			t.Errorf("%s: %v", test.stored, err)
+		}
+		if test.option != "" && (!errors.Is(err, ErrTooCostly) || !strings.Contains(err.Error(), test.option)) {
+			t.Errorf("%s: %v, want %v naming %s", test.stored, err, ErrTooCostly, test.option)
+		}
+		if _, err := Parse(test.stored, SaltAny, Limits{}); !errors.Is(err, ErrTooCostly) {
+			t.Errorf("%s without limits: %v, want %v", test.stored, err, ErrTooCostly)
+		}
+	}
+}
+
+func TestPrintedHashGivesNothingAway(t *testing.T) {
+	for _, v := range vectors(t) {
+		h, err := Parse(v.stored, v.salts[0], DefaultLimits())
+		if err != nil {
+			t.Fatalf("line %d: %v", v.line, err)
+		}
+		for _, verb := range []string{"%v", "%+v", "%#v", "%s", "%q", "%x", "%d"} {
+			if got, want := fmt.Sprintf(verb, h), "hashing.Hash("+v.scheme+")"; got != want {
+				t.Errorf("line %d: %s prints %s, want %s", v.line, verb, got, want)
+			}
+			// In an unexported field, fmt does not call Format.
+			got := fmt.Sprintf(verb, struct{ h Hash }{h})
+			if len(got) > 200 || strings.Contains(got, "iterations") {
+				t.Errorf("line %d: within a struct, %s prints %s", v.line, verb, got)
+			}
+			if b, ok := h.proof().(bcryptText); ok && strings.Contains(got, string(b[7:])) {
+				t.Errorf("line %d: within a struct, %s prints the hash", v.line, verb)
+			}
+		}
+	}
+}

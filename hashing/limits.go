@@ -1,0 +1,33 @@
+package hashing
+
+import "fmt"
+
+// Limits are upper bounds on what a stored hash may ask for. Who can write one
+// row could otherwise occupy a processor, or all memory, with every login.
+// The zero Limits refuse every hash that has a cost.
+type Limits struct {
+	BcryptCost       int // binary logarithm of the rounds, 4 to 31
+	PBKDF2Iterations int // counted once for every block of the key that the digest has to fill
+	Argon2Memory     int // KiB
+	Argon2Time       int // passes over the memory
+}
+
+// DefaultLimits leave room for what is recommended today and some years to
+// come: a hash at one of them takes seconds to verify.
+func DefaultLimits() Limits {
+	return Limits{
+		BcryptCost:       15,
+		PBKDF2Iterations: 5_000_000,
+		Argon2Memory:     256 * 1024,
+		Argon2Time:       32,
+	}
+}
+
+// within returns an error if a hash asks for more than the limit that the
+// option sets.
+func within(scheme, what string, asked, limit int, option string) error {
+	if asked <= limit {
+		return nil
+	}
+	return fmt.Errorf("%w: %s: it asks for %s than the option %s allows", ErrTooCostly, scheme, what, option)
+}
