@@ -1,0 +1,71 @@
+# Build, test and install mosquitto-go-auth; `make help` lists the targets.
+
+PREFIX ?= /usr
+
+# Debian keeps a broker's plugins among the libraries of the architecture. A
+# system without such a directory leaves the middle part out.
+MULTIARCH := $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch 2>/dev/null)
+PLUGINDIR ?= $(PREFIX)/lib/$(if $(MULTIARCH),$(MULTIARCH)/)mosquitto
+BINDIR    ?= $(PREFIX)/bin
+DOCDIR    ?= $(PREFIX)/share/doc/mosquitto-go-auth
+
+.PHONY: all help check test demo demo-mysql bench install uninstall clean FORCE
+
+## all         build build/go-auth.so and build/go-auth (the default)
+all: build/go-auth.so build/go-auth
+
+# Go knows best what is up to date.
+build/go-auth.so: FORCE
+	@scripts/build plugin $@
+
+build/go-auth: FORCE
+	@scripts/build command $@
+
+## check       look for faults without running anything
+check:
+	@files=$$(gofmt -l .) && test -z "$$files" || { echo "gofmt would change: $$files"; exit 1; }
+	go vet ./...
+	@if command -v shellcheck >/dev/null; then shellcheck scripts/* .ci/run; fi
+
+## test        install what is missing, then run all tests, on all brokers
+test: export GOAUTH_NO_SKIP = 1
+test: export GOAUTH_PLUGIN = $(CURDIR)/build/go-auth.so
+test:
+	scripts/setup
+	scripts/brokers
+	$(MAKE) all check
+	scripts/services sh -c 'go test -race $$(go list ./... | grep -v /test) && go test -race -count=1 ./test/...'
+
+## demo        show logins and refusals with users in files
+demo:
+	scripts/demo
+
+## demo-mysql  show the same with users in a MariaDB
+demo-mysql:
+	scripts/demo-mysql
+
+## bench       run the benchmarks
+bench:
+	go test -run '^$$' -bench . -benchmem ./...
+
+## install     copy what was built under DESTDIR and PREFIX (/usr)
+install:
+	@test -e build/go-auth.so -a -e build/go-auth || { echo "nothing to install yet: run make first"; exit 1; }
+	install -d $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(DOCDIR)/examples
+	install -m 644 build/go-auth.so $(DESTDIR)$(PLUGINDIR)/go-auth.so
+	ln -sf go-auth.so $(DESTDIR)$(PLUGINDIR)/auth-plug.so
+	install -m 755 build/go-auth $(DESTDIR)$(BINDIR)/go-auth
+	install -m 644 conf/examples/*.conf $(DESTDIR)$(DOCDIR)/examples
+
+## uninstall   remove what install copied
+uninstall:
+	rm -f $(DESTDIR)$(PLUGINDIR)/go-auth.so $(DESTDIR)$(PLUGINDIR)/auth-plug.so $(DESTDIR)$(BINDIR)/go-auth
+	rm -rf $(DESTDIR)$(DOCDIR)
+
+## clean       remove build/, the brokers in it too
+clean:
+	rm -rf build
+
+## help        show this list
+help:
+	@sed -n 's/^## //p' $(MAKEFILE_LIST)
