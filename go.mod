@@ -7,4 +7,5 @@ require (
 	github.com/go-sql-driver/mysql v1.10.1 // indirect
 	github.com/rogpeppe/go-internal v1.16.0 // indirect
 	golang.org/x/crypto v0.58.0 // indirect
+	golang.org/x/sys v0.49.0 // indirect
 )
