@@ -17,7 +17,7 @@ import (
 var versions = []string{"2.0", "2.1"}
 
 // compile runs gcc, and skips the test where there is none.
-func compile(t *testing.T, args ...string) {
+func compile(t testing.TB, args ...string) {
 	t.Helper()
 	gcc, err := exec.LookPath("gcc")
 	if err != nil {
@@ -109,14 +109,15 @@ func read(t *testing.T, path string) string {
 	return string(text)
 }
 
-// playAll runs the scripts that a pattern names.
-func playAll(t *testing.T, plugin, pattern string) {
+// playAll runs the scripts that a pattern names with the plugin that build makes.
+func playAll(t *testing.T, build func(testing.TB) string, pattern string) {
 	t.Helper()
 	paths, err := filepath.Glob(pattern)
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no scripts at %s (%v)", pattern, err)
 	}
-	brokers := brokers(t)
+	brokers := brokers(t) // first: without gcc there is no plugin either
+	plugin := build(t)
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
 			script, files := archive(read(t, path))
@@ -125,7 +126,7 @@ func playAll(t *testing.T, plugin, pattern string) {
 	}
 }
 
-func toy(t *testing.T) string {
+func toy(t testing.TB) string {
 	t.Helper()
 	so := filepath.Join(t.TempDir(), "toy.so")
 	compile(t, "-shared", "-fPIC", "-pthread", "-o", so, "testdata/toy/plugin.c", "-ldl")
@@ -133,7 +134,7 @@ func toy(t *testing.T) string {
 }
 
 // TestTool checks the fake broker itself, with a plugin whose answers are fixed.
-func TestTool(t *testing.T) { playAll(t, toy(t), "testdata/toy/scripts/*.txt") }
+func TestTool(t *testing.T) { playAll(t, toy, "testdata/toy/scripts/*.txt") }
 
 // TestToolNotices checks that what a plugin must not do makes a script fail.
 func TestToolNotices(t *testing.T) {
@@ -141,7 +142,7 @@ func TestToolNotices(t *testing.T) {
 	if len(scripts) == 0 {
 		t.Fatal("no scripts in testdata/toy/faults.txt")
 	}
-	plugin, brokers := toy(t), brokers(t)
+	brokers, plugin := brokers(t), toy(t)
 	for name, script := range scripts {
 		t.Run(name, func(t *testing.T) {
 			if header(script, "fails") == "" {
