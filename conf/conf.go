@@ -22,6 +22,9 @@ type Line struct {
 	At         Position
 }
 
+// String returns the key alone: the value may be a secret.
+func (l Line) String() string { return l.Key }
+
 // Position is a place in a configuration file. Inside the broker, which does
 // not tell, it is zero.
 type Position struct {

@@ -72,12 +72,12 @@ func (s *Set) set(o *Option, l Line) error {
 	case !comment:
 		return err
 	case err == nil:
-		s.warnAt(l, "all of the line is its value, also what follows the #; the broker knows no comments there")
+		s.warnAt(l, "all of the line is its value, also what follows the #; the broker knows no comments behind a value")
 		return nil
 	case o.hidden() || o.value.Set(before) != nil:
 		return err
 	}
-	s.warnAt(l, "read as %s; the broker knows no comments behind a value", before)
+	s.warnAt(l, "read without the # and what follows; the broker knows no comments behind a value")
 	return nil
 }
 

@@ -201,15 +201,15 @@ func (s *section) other(key string) {
 		s.implyListener()
 	case strings.HasPrefix(key, "auth_"), strings.HasPrefix(key, "plugin"):
 		s.fault("the broker has no such setting; for an option of a plugin write auth_opt_NAME or plugin_opt_NAME")
-	case leadingName(key) != key:
-		s.fault("the broker has no such setting; a single blank belongs between a name and its value")
+	case leadingName(key) != key, strings.ToLower(key) != key:
+		s.fault("the broker has no such setting; names are in small letters, and a single blank belongs between a name and its value")
 	}
 }
 
 func (s *section) include(dir string) {
 	switch {
 	case !s.main:
-		s.fault("include_dir stands in the main file only")
+		s.fault("it belongs into the main file only")
 		return
 	case dir == "":
 		s.fault("it has no value")
@@ -279,7 +279,7 @@ func (s *section) text(value string, to *Setting) {
 		return
 	}
 	if _, found := cutComment(value); found {
-		s.warn("all of the line is its value, also what follows the #; the broker knows no comments there")
+		s.warn("all of the line is its value, also what follows the #; the broker knows no comments behind a value")
 	}
 	*to = Setting{value, s.at}
 }
