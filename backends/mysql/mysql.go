@@ -5,6 +5,7 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"errors"
 	"fmt"
 
 	"mosquitto-go-auth/backends"
@@ -43,8 +44,11 @@ func declare(s *conf.Set) backends.Open {
 // open makes the backend without a word to the server.
 func (o *options) open(checks backends.Checks) (backends.Opened, error) {
 	config, notes, faults := o.config()
-	pool := openPool(config, o)
-	source, more, err := sqldb.New(sqldb.Config{
+	pool, err := openPool(config, o)
+	if err != nil {
+		return backends.Opened{}, err
+	}
+	source, queryNotes, err := sqldb.New(sqldb.Config{
 		Dialect: sqldb.MySQL,
 		Place:   o.place(),
 		User:    o.query("mysql_userquery", o.userquery),
@@ -52,8 +56,9 @@ func (o *options) open(checks backends.Checks) (backends.Opened, error) {
 		ACL:     o.query("mysql_aclquery", o.aclquery),
 		Checks:  checks,
 	}, pool)
-	if f, ok := err.(conf.Faults); ok {
-		faults = append(faults, f...)
+	var more conf.Faults
+	if errors.As(err, &more) {
+		faults = append(faults, more...)
 	}
 	if len(faults) > 0 {
 		pool.db.Close()
@@ -62,7 +67,7 @@ func (o *options) open(checks backends.Checks) (backends.Opened, error) {
 	return backends.Opened{
 		Backend:  &MySQL{pool.db, o.place(), source},
 		Provides: source.Provides(),
-		Notes:    append(notes, more...),
+		Notes:    append(notes, queryNotes...),
 	}, nil
 }
 

@@ -28,34 +28,32 @@ type pool struct {
 	prepared sync.Map // of *sql.Stmt, by text; the driver's few statements
 }
 
-func openPool(c *mysql.Config, o *options) *pool {
-	db := sql.OpenDB(&connector{c, o.connectTimeout})
+func openPool(c *mysql.Config, o *options) (*pool, error) {
+	client, err := mysql.NewConnector(c)
+	if err != nil {
+		return nil, fmt.Errorf("setting up the MySQL client: %w", err)
+	}
+	db := sql.OpenDB(connector{client, o.connectTimeout})
 	db.SetMaxOpenConns(o.maxOpen)
 	db.SetMaxIdleConns(o.maxOpen)
 	db.SetConnMaxIdleTime(maxIdleTime)
 	db.SetConnMaxLifetime(o.maxLifeTime)
-	return &pool{db: db}
+	return &pool{db: db}, nil
 }
 
 // connector bounds the making of a connection as a whole: database/sql makes
 // some in the background, where no caller's deadline holds, and a server that
 // accepts and says nothing would keep its place in the pool for ever.
 type connector struct {
-	config  *mysql.Config
+	driver.Connector
 	timeout time.Duration
 }
 
-func (c *connector) Connect(ctx context.Context) (driver.Conn, error) {
+func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
-	made, err := mysql.NewConnector(c.config)
-	if err != nil {
-		return nil, err
-	}
-	return made.Connect(ctx)
+	return c.Connector.Connect(ctx)
 }
-
-func (c *connector) Driver() driver.Driver { return mysql.MySQLDriver{} }
 
 func (p *pool) Query(ctx context.Context, text string, args []any, limit int) (sqldb.Rows, error) {
 	rows, err := p.query(ctx, text, args, limit)

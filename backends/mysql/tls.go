@@ -60,10 +60,8 @@ func (t *tlsOptions) config(s *conf.Set, host string) (*tls.Config, []string, co
 		return nil, t.unused(s, false), nil
 	}
 	if t.mode == "custom" || plug {
-		faults := t.load(s, c)
-		note := t.unverified(s, plug)
 		c.InsecureSkipVerify = plug && t.rootcert == ""
-		return c, note, faults
+		return c, t.unverified(plug), t.load(s, c)
 	}
 	c.InsecureSkipVerify = t.mode != "true"
 	notes := t.unused(s, true)
@@ -78,7 +76,7 @@ func (t *tlsOptions) config(s *conf.Set, host string) (*tls.Config, []string, co
 }
 
 // unverified returns the note of what no authority was named for.
-func (t *tlsOptions) unverified(s *conf.Set, plug bool) []string {
+func (t *tlsOptions) unverified(plug bool) []string {
 	switch {
 	case t.rootcert != "":
 		return nil
@@ -103,7 +101,7 @@ func (t *tlsOptions) unused(s *conf.Set, encrypted bool) []string {
 	case encrypted:
 		return []string{fmt.Sprintf("%s has no effect with mysql_sslmode %s; write mysql_sslmode custom.", strings.Join(names, ", "), t.mode)}
 	}
-	return []string{fmt.Sprintf("%s has no effect without TLS; write mysql_sslmode custom.", strings.Join(names, ", "))}
+	return []string{fmt.Sprintf("%s has no effect without TLS; write mysql_sslmode custom (or, with auth-plug's names, ssl_enabled true).", strings.Join(names, ", "))}
 }
 
 // load reads the files.
