@@ -1,0 +1,16 @@
+// Package all is the table of the backends that are built in.
+package all
+
+import (
+	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/backends/files"
+	"mosquitto-go-auth/backends/mysql"
+)
+
+// Drivers returns all drivers, in the order in which they are documented.
+func Drivers() []backends.Driver {
+	return []backends.Driver{
+		files.Driver,
+		mysql.Driver,
+	}
+}

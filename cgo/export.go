@@ -1,0 +1,193 @@
+package main
+
+/*
+#cgo CFLAGS: -O2 -Wall -Wextra -Wno-unused-parameter
+#cgo LDFLAGS: -ldl -lpthread
+#include <stdlib.h>
+#include <string.h>
+#include "host.h"
+*/
+import "C"
+
+import (
+	"errors"
+	"fmt"
+	"runtime/cgo"
+	"strings"
+	"sync"
+	"unsafe"
+
+	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/backends/all"
+	"mosquitto-go-auth/conf"
+	"mosquitto-go-auth/plugin"
+)
+
+// process is what the instances in this broker share.
+var process = plugin.Process{Credit: plugin.NewCredit()}
+
+// attached is an engine and its host. The broker's thread calls it, and a
+// thread of the broker's HTTP API may.
+type attached struct {
+	*plugin.Engine
+	host *host
+}
+
+// engineOf returns the engine of an instance.
+func engineOf(in *C.struct_instance) *attached {
+	return cgo.Handle(in.engine).Value().(*attached)
+}
+
+// contain keeps a panic from the broker. What the crossing then answers is what
+// its result was set to before.
+func contain(in *C.struct_instance) {
+	if p := recover(); p != nil {
+		reportPanic(in, p)
+	}
+}
+
+// reportPanic logs a panic, on the broker's thread only: on another, the log
+// must not be touched.
+func reportPanic(in *C.struct_instance, p any) {
+	defer func() { _ = recover() }()
+	if in != nil && in.engine != 0 {
+		engineOf(in).Counts().Panics.Add(1)
+	}
+	if bool(C.host_is_main()) {
+		(&host{}).Log(plugin.Error, fmt.Sprintf("go-auth: a fault in the plugin itself, please report it: %v", p))
+	}
+}
+
+//export goauthInit
+func goauthInit(in *C.struct_instance, options *C.struct_mosquitto_opt, count C.int) (rc C.int) {
+	defer contain(in)
+	rc = C.MOSQ_ERR_INVAL
+	h := &host{instance: in}
+	var lines []conf.Line
+	for _, o := range unsafe.Slice(options, int(count)) {
+		lines = append(lines, conf.Line{Key: C.GoString(o.key), Value: C.GoString(o.value)})
+	}
+	e, err := plugin.New(h, &process, plugin.Table{}, all.Drivers(), lines)
+	if err != nil {
+		h.logFaults(err)
+		return rc
+	}
+	in.engine = C.uintptr_t(cgo.NewHandle(&attached{e, h}))
+	in.admits, in.judges = C.bool(e.Admits()), C.bool(e.Judges())
+	return C.MOSQ_ERR_SUCCESS
+}
+
+// logFaults logs each fault in a line of its own.
+func (h *host) logFaults(err error) {
+	var faults conf.Faults
+	if !errors.As(err, &faults) {
+		h.Log(plugin.Error, "go-auth: "+err.Error())
+		return
+	}
+	for _, f := range faults {
+		h.Log(plugin.Error, "go-auth: "+f.String())
+	}
+	h.Log(plugin.Error, fmt.Sprintf("go-auth: not started, for %d fault(s) in the configuration", len(faults)))
+}
+
+//export goauthCleanup
+func goauthCleanup(in *C.struct_instance) {
+	defer contain(in)
+	if in.engine == 0 {
+		return
+	}
+	handle := cgo.Handle(in.engine)
+	e := engineOf(in)
+	in.engine = 0
+	handle.Delete()
+	e.host.close()
+	e.Close()
+}
+
+//export goauthLogin
+func goauthLogin(in *C.struct_instance, client *C.struct_mosquitto, id, username, password *C.char, passwordLen C.size_t,
+	address *C.char, version C.int, clean, elsewhere C.bool) (answer C.int) {
+	defer contain(in)
+	answer = C.LOGIN_REFUSE
+	l := plugin.Login{
+		Client:      ref(client),
+		ClientID:    C.GoString(id),
+		Username:    C.GoString(username),
+		HasUsername: username != nil,
+		Password:    C.GoStringN(password, C.int(passwordLen)),
+		HasPassword: password != nil,
+		Address:     C.GoString(address),
+		Version:     int(version),
+		Clean:       bool(clean),
+	}
+	if elsewhere {
+		return C.int(engineOf(in).LoginElsewhere(l))
+	}
+	return C.int(engineOf(in).Login(l))
+}
+
+//export goauthCheck
+func goauthCheck(in *C.struct_instance, client *C.struct_mosquitto, id, username, topic *C.char, access C.int, elsewhere C.bool) (answer C.int) {
+	defer contain(in)
+	answer = C.ACL_DENIED
+	e, a := engineOf(in), backends.Access(access)
+	if elsewhere {
+		return C.int(e.CheckElsewhere(C.GoString(id), C.GoString(username), username != nil, C.GoString(topic), a))
+	}
+	return C.int(e.Check(ref(client), lent(id), lent(username), username != nil, lent(topic), a))
+}
+
+//export goauthTick
+func goauthTick(in *C.struct_instance) (again C.int) {
+	defer contain(in)
+	if engineOf(in).Tick() {
+		return 1
+	}
+	return 0
+}
+
+//export goauthReload
+func goauthReload(in *C.struct_instance) {
+	defer contain(in)
+	engineOf(in).Reload()
+}
+
+//export goauthConnected
+func goauthConnected(in *C.struct_instance, client *C.struct_mosquitto, id *C.char) {
+	defer contain(in)
+	engineOf(in).Connected(ref(client), C.GoString(id))
+}
+
+//export goauthDisconnected
+func goauthDisconnected(in *C.struct_instance, client *C.struct_mosquitto, id *C.char, sessionStays C.bool) {
+	defer contain(in)
+	engineOf(in).Disconnected(ref(client), C.GoString(id), bool(sessionStays))
+}
+
+//export goauthForget
+func goauthForget(in *C.struct_instance, client *C.struct_mosquitto) {
+	defer contain(in)
+	engineOf(in).Forget(ref(client))
+}
+
+// cVersion makes the version's C string once; the broker may keep it.
+var cVersion = sync.OnceValue(func() *C.char { return C.CString(version) })
+
+//export goauthVersion
+func goauthVersion() *C.char { return cVersion() }
+
+func ref(client *C.struct_mosquitto) plugin.Ref {
+	return plugin.Ref(uintptr(unsafe.Pointer(client)))
+}
+
+// lent makes a Go string of a C string without copying it. It is good only
+// until the call returns.
+func lent(s *C.char) string {
+	if s == nil {
+		return ""
+	}
+	return unsafe.String((*byte)(unsafe.Pointer(s)), int(C.strlen(s)))
+}
+
+// oneLine keeps a line of the log a line.
+func oneLine(s string) string { return strings.NewReplacer("\n", " ", "\r", " ").Replace(s) }

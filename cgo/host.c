@@ -1,0 +1,110 @@
+#define _GNU_SOURCE
+#include "host.h"
+
+#include <dlfcn.h>
+#include <pthread.h>
+#include <signal.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+struct host_functions host;
+uint64_t host_turn;
+
+static pthread_t main_thread;
+static pid_t main_tid;
+static int wake_signal; /* 0: none was free */
+
+static void woken(int signal) { (void)signal; }
+
+/* choose_signal takes a real-time signal that nobody uses to end the broker's
+ * sleep with. SIGRTMIN itself is Mosquitto 2.1's request to rotate the log. */
+static void choose_signal(void)
+{
+	for (int s = SIGRTMIN + 1; s <= SIGRTMAX && !wake_signal; s++) {
+		struct sigaction old, new = {.sa_handler = woken, .sa_flags = SA_ONSTACK | SA_RESTART};
+		if (sigaction(s, NULL, &old) == 0 && old.sa_handler == SIG_DFL && sigaction(s, &new, NULL) == 0) {
+			wake_signal = s;
+		}
+	}
+}
+
+const char *host_find(void)
+{
+	if (main_tid) {
+		return NULL;
+	}
+#define FIND(f) (*(void **)&host.f = dlsym(RTLD_DEFAULT, "mosquitto_" #f))
+#define NEED(f) if (!FIND(f)) return "mosquitto_" #f
+	NEED(log_printf);
+	NEED(callback_register);
+	NEED(callback_unregister);
+	NEED(client_id);
+	NEED(client_username);
+	NEED(client_address);
+	NEED(client_clean_session);
+	NEED(client_protocol_version);
+	NEED(set_username);
+	NEED(kick_client_by_clientid);
+	FIND(complete_basic_auth);
+	FIND(client);
+	FIND(plugin_set_info);
+	main_thread = pthread_self();
+	main_tid = (pid_t)syscall(SYS_gettid);
+	choose_signal();
+	return NULL;
+}
+
+bool host_is_main(void) { return pthread_equal(pthread_self(), main_thread); }
+
+bool host_can_delay(void) { return host.complete_basic_auth && host.client; }
+
+/* The broker installs handlers without SA_ONSTACK after it has loaded its
+ * plugins. One that ran while its thread is in Go, or on a thread of Go's, would
+ * run on a goroutine's small stack. */
+void host_settle(void)
+{
+	static bool settled;
+	if (settled) {
+		return;
+	}
+	settled = true;
+	const int signals[] = {SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGUSR2, SIGRTMIN};
+	for (size_t i = 0; i < sizeof signals / sizeof *signals; i++) {
+		struct sigaction a;
+		if (sigaction(signals[i], NULL, &a) == 0 && a.sa_handler != SIG_DFL && a.sa_handler != SIG_IGN &&
+			!(a.sa_flags & SA_ONSTACK)) {
+			a.sa_flags |= SA_ONSTACK;
+			sigaction(signals[i], &a, NULL);
+		}
+	}
+}
+
+void host_signal(void)
+{
+	if (wake_signal && !host_is_main()) {
+		syscall(SYS_tgkill, getpid(), main_tid, wake_signal);
+	}
+}
+
+void host_log(int level, const char *text) { host.log_printf(level, "%s", text); }
+
+void host_complete(const char *id, bool allow)
+{
+	if (host.complete_basic_auth) {
+		host.complete_basic_auth(id, allow ? MOSQ_ERR_SUCCESS : MOSQ_ERR_AUTH);
+	}
+}
+
+void host_kick(const char *id) { host.kick_client_by_clientid(id, false); }
+
+struct mosquitto *host_client(const char *id, bool *known)
+{
+	*known = host.client != NULL;
+	return host.client ? host.client(id) : NULL;
+}
+
+void host_set_username(struct mosquitto *client, const char *name) { host.set_username(client, name); }
+
+void instance_set_attention(struct instance *i, int on) { atomic_store(&i->attention, on); }
+
+int instance_attention(struct instance *i) { return atomic_load(&i->attention); }

@@ -1,0 +1,74 @@
+/* The broker, as far as the plugin calls it. */
+#ifndef GOAUTH_HOST_H
+#define GOAUTH_HOST_H
+
+#include <stdatomic.h>
+
+#include "abi.h"
+
+/* The broker's functions, looked up when the plugin is loaded; NULL for those
+ * that this broker does not have. */
+struct host_functions {
+	void (*log_printf)(int level, const char *fmt, ...);
+	int (*callback_register)(mosquitto_plugin_id_t *, int event, mosquitto_callback, const void *, void *userdata);
+	int (*callback_unregister)(mosquitto_plugin_id_t *, int event, mosquitto_callback, const void *);
+	const char *(*client_id)(const struct mosquitto *);
+	const char *(*client_username)(const struct mosquitto *);
+	const char *(*client_address)(const struct mosquitto *);
+	bool (*client_clean_session)(const struct mosquitto *);
+	int (*client_protocol_version)(const struct mosquitto *);
+	int (*set_username)(struct mosquitto *, const char *);
+	int (*kick_client_by_clientid)(const char *id, bool with_will);
+	void (*complete_basic_auth)(const char *id, int result); /* 2.1 */
+	struct mosquitto *(*client)(const char *id);             /* 2.1 */
+	int (*plugin_set_info)(mosquitto_plugin_id_t *, const char *name, const char *version); /* 2.1 */
+};
+
+extern struct host_functions host;
+
+/* What Go answers, in the order of plugin.Verdict and plugin.Answer. */
+enum { LOGIN_REFUSE, LOGIN_ACCEPT, LOGIN_DEFER, LOGIN_UNAVAILABLE, LOGIN_COME_BACK, LOGIN_PENDING };
+enum { ACL_DENIED, ACL_GRANTED, ACL_NOT_JUDGED };
+
+/* instance is one use of the plugin in the broker. */
+struct instance {
+	uintptr_t engine;            /* the Go side's handle, 0 for none */
+	mosquitto_plugin_id_t *id;
+	bool admits, judges;
+	atomic_int attention;        /* TICK has to enter Go */
+};
+
+/* host_find looks the functions up, and notes the broker's thread. It returns
+ * the name of one that every broker should have and this one has not, or NULL. */
+const char *host_find(void);
+
+/* host_is_main tells whether the caller is the broker's thread. */
+bool host_is_main(void);
+
+/* host_can_delay tells whether the broker can delay a login. */
+bool host_can_delay(void);
+
+/* host_settle repairs, once, what the broker set up after it loaded the
+ * plugin. Call it at the begin of every callback. */
+void host_settle(void);
+
+/* host_turn counts the turns of the broker's loop. */
+extern uint64_t host_turn;
+
+/* host_signal ends the broker's sleep, if the caller is another thread. */
+void host_signal(void);
+
+void host_log(int level, const char *text);
+void host_complete(const char *id, bool allow);
+void host_kick(const char *id);
+struct mosquitto *host_client(const char *id, bool *known);
+void host_set_username(struct mosquitto *client, const char *name);
+
+/* For Go, which cannot use atomics of C. */
+void instance_set_attention(struct instance *, int on);
+int instance_attention(struct instance *);
+
+/* instance_register asks the broker for the events that the instance needs. */
+int instance_register(struct instance *);
+
+#endif

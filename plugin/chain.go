@@ -1,0 +1,193 @@
+package plugin
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/conf"
+	"mosquitto-go-auth/hashing"
+)
+
+// source is a backend in the chain.
+type source struct {
+	backends.Opened
+	name     string // "mysql"
+	checks   backends.Checks
+	salt     hashing.SaltEncoding
+	inMemory bool
+
+	down  atomic.Bool                  // the last question failed
+	took  atomic.Int64                 // how long the last answer took, in nanoseconds
+	tried atomic.Int64                 // when the last question failed, in Unix nanoseconds
+	decoy atomic.Pointer[hashing.Hash] // costs what the last hash from there cost
+	told  sync.Map                     // the notes of probes that were logged
+}
+
+func (s *source) asked(c backends.Checks) bool { return s.checks&c != 0 }
+
+// retryAfter is how long a source that failed is left alone by questions that
+// can do without its answer.
+const retryAfter = time.Second
+
+func (s *source) resting() bool {
+	return s.down.Load() && time.Since(time.Unix(0, s.tried.Load())) < retryAfter
+}
+
+// chain is the backends in the order in which they are asked. It does not
+// change.
+type chain struct {
+	sources  []*source
+	all      []int            // the places of all sources
+	prefixed map[string][]int // by prefix
+	strip    bool
+	glob     string // the option superusers
+}
+
+// route tells which sources know a name, and by which name.
+func (c *chain) route(name string) (in []int, inner string) {
+	if c.prefixed != nil {
+		if prefix, rest, ok := strings.Cut(name, "_"); ok && prefix != "" {
+			if one, ok := c.prefixed[prefix]; ok {
+				if c.strip {
+					name = rest
+				}
+				return one, name
+			}
+		}
+	}
+	return c.all, name
+}
+
+// provides tells whether any source was asked for one of the checks.
+func (c *chain) provides(checks backends.Checks) bool {
+	return slices.ContainsFunc(c.sources, func(s *source) bool { return s.asked(checks) })
+}
+
+// inMemory tells whether all sources that know a name answer from memory.
+func (c *chain) inMemory(name string) bool {
+	in, _ := c.route(name)
+	return !slices.ContainsFunc(in, func(i int) bool { return !c.sources[i].inMemory })
+}
+
+func (c *chain) close() error {
+	var errs []error
+	for _, s := range c.sources {
+		errs = append(errs, s.Close())
+	}
+	return errors.Join(errs...)
+}
+
+var errChecks = errors.New("write a list of user, superuser and acl")
+
+// openChain opens the backends that the options name. Faults go to the set;
+// then the chain is not to be used, though what could be opened must be closed.
+func openChain(set *conf.Set, o *options, drivers []backends.Driver, open map[string]backends.Open) (*chain, []string) {
+	c := &chain{strip: o.stripPrefix, glob: o.superusers}
+	var notes []string
+	for _, name := range chosen(set, o, drivers) {
+		s := &source{name: name, checks: o.checks(name)}
+		opened, err := open[name](s.checks)
+		if err != nil {
+			set.Fault("", "backend %s: %v", name, err)
+			continue
+		}
+		s.Opened = opened
+		s.checks &= opened.Provides
+		s.salt = o.saltOf(name)
+		_, s.inMemory = opened.Backend.(backends.InMemory)
+		c.all = append(c.all, len(c.sources))
+		c.sources = append(c.sources, s)
+		for _, n := range opened.Notes {
+			notes = append(notes, name+": "+n)
+		}
+	}
+	c.prefix(set, o)
+	return c, notes
+}
+
+// chosen returns the names of the backends to open.
+func chosen(set *conf.Set, o *options, drivers []backends.Driver) []string {
+	var names []string
+	known := map[string]bool{}
+	for _, d := range drivers {
+		known[d.Name] = true
+	}
+	for _, b := range o.backends {
+		switch {
+		case known[b] && slices.Contains(names, b):
+			set.Warn("backends", "%s is named twice", b)
+		case known[b]:
+			names = append(names, b)
+		case slices.Contains(missing, b):
+			set.Fault("backends", "the backend %s is not in this version", b)
+		default:
+			set.Fault("backends", "unknown backend %q", b)
+		}
+	}
+	if set.Given("backends") == "" && filesGiven(set) {
+		return []string{"files"}
+	}
+	if len(o.backends) == 0 {
+		set.Fault("backends", "missing or blank: name the backends to ask, for instance auth_opt_backends mysql")
+	}
+	return names
+}
+
+// filesGiven tells whether Mosquitto's own options for files are there: they
+// need no option backends.
+func filesGiven(set *conf.Set) bool {
+	return set.Given("files_password_path") != "" || set.Given("acl_file") != "" || set.Given("files_acl_path") != ""
+}
+
+func (o *options) checks(name string) (c backends.Checks) {
+	words := map[string]backends.Checks{"user": backends.CheckUser, "superuser": backends.CheckSuperuser, "acl": backends.CheckACL}
+	for _, w := range *o.register[name] {
+		c |= words[w]
+	}
+	if o.disableSuperuser {
+		c &^= backends.CheckSuperuser
+	}
+	return c
+}
+
+func (o *options) saltOf(name string) hashing.SaltEncoding {
+	word := *o.salt[name]
+	if word == "" {
+		word = o.generalSalt
+	}
+	switch word {
+	case "base64":
+		return hashing.SaltBase64
+	case "utf-8":
+		return hashing.SaltText
+	}
+	return hashing.SaltAny
+}
+
+func (c *chain) prefix(set *conf.Set, o *options) {
+	if !o.checkPrefix {
+		return
+	}
+	if len(o.prefixes) != len(o.backends) {
+		set.Fault("prefixes", "there are %d prefixes for %d backends; write one for each, in the same order", len(o.prefixes), len(o.backends))
+		return
+	}
+	c.prefixed = map[string][]int{}
+	for i, p := range o.prefixes {
+		if c.prefixed[p] != nil {
+			set.Fault("prefixes", "%q is there twice", p)
+		}
+		if i < len(c.sources) {
+			c.prefixed[p] = c.all[i : i+1]
+		}
+	}
+}
+
+// remarkName makes a backend's name part of an error.
+func (s *source) wrap(err error) error { return fmt.Errorf("%s: %w", s.name, err) }

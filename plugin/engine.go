@@ -1,0 +1,354 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/conf"
+)
+
+// Engine is one instance of the plugin. Its methods are called on the broker's
+// thread, but for those whose names end in Elsewhere.
+type Engine struct {
+	host    Host
+	o       *options
+	work    *workers
+	journal *journal
+	counts  Counters
+	credit  *Credit
+
+	admits bool // there are backends for users
+	judges bool // there are sources of rules
+
+	rights     Rights
+	profiles   map[string]*profile
+	fetching   map[string]*job // the jobs that fetch a profile, by user name
+	sessions   sessions
+	tickets    tickets
+	early      map[mac]*early
+	earlyOrder []*job // the oldest first
+	warm       *memo  // like the workers' memo, but of this thread alone
+	suspects   recent // user names, and "@" with addresses, whose login failed
+	unknown    recent // users whose rights were not known in time
+	arrived    []result
+	backlog    []*job // clients to verify again, as there is room
+	probed     map[int]bool
+
+	reasking  bool // the broker is asking about all sessions (2.0)
+	reloading bool
+	spread    int
+}
+
+// Counters count what the engine did since it started. They may be read at any
+// time.
+type Counters struct {
+	Accepted, Refused, Unavailable, ComeBack, Delayed, Kicked, Panics atomic.Int64
+}
+
+func (c *Counters) String() string {
+	return fmt.Sprintf("logins: %d accepted, %d refused, %d unavailable, %d told to come back, %d delayed; %d clients kicked, %d faults",
+		c.Accepted.Load(), c.Refused.Load(), c.Unavailable.Load(), c.ComeBack.Load(), c.Delayed.Load(), c.Kicked.Load(), c.Panics.Load())
+}
+
+// Process is what the instances in one broker share.
+type Process struct {
+	Credit  *Credit
+	Hashing *Gate // nil until the first instance sets it
+}
+
+const (
+	memoSize     = 100000
+	suspectsSize = 100000
+	suspectsLife = time.Minute
+)
+
+// New makes an instance from the options that the broker handed over. The error
+// is [conf.Faults] where the configuration is at fault. What is to be told
+// besides goes to the host's log.
+func New(host Host, process *Process, rights Rights, drivers []backends.Driver, lines []conf.Line) (*Engine, error) {
+	set := conf.NewSet()
+	o, open := Declare(set, drivers)
+	set.Parse(lines)
+	chain, notes := openChain(set, o, drivers, open)
+	o.check(set)
+	warnings, faults := set.Result()
+	for _, w := range warnings {
+		host.Log(Warning, "go-auth: "+w.String())
+	}
+	if len(faults) > 0 {
+		return nil, errors.Join(faults, chain.close())
+	}
+	e := &Engine{host: host, o: o, credit: process.Credit, rights: rights,
+		profiles: map[string]*profile{}, fetching: map[string]*job{}, sessions: newSessions(), tickets: newTickets(),
+		early: map[mac]*early{}, probed: map[int]bool{},
+		suspects: newRecent(suspectsLife, suspectsSize), unknown: newRecent(suspectsLife, suspectsSize)}
+	var err error
+	e.journal, err = newJournal(&o.log, host.Wake)
+	if err != nil {
+		host.Log(Warning, "go-auth: "+err.Error()+"; logging to the broker's log instead")
+	}
+	for _, n := range notes {
+		e.journal.logf(Warning, "%s", n)
+	}
+	e.employ(process, chain)
+	e.admits = chain.provides(backends.CheckUser)
+	e.judges = chain.provides(backends.CheckACL|backends.CheckSuperuser) || chain.glob != ""
+	e.journal.drain(host)
+	return e, nil
+}
+
+// check finds faults that lie between options.
+func (o *options) check(set *conf.Set) {
+	if o.log.dest == "file" && o.log.file == "" {
+		set.Fault("log_dest", "log_dest file needs log_file")
+	}
+	if o.log.file != "" && o.log.dest != "file" {
+		set.Warn("log_file", "has no effect without log_dest file")
+	}
+}
+
+// employ sets up the workers.
+func (e *Engine) employ(process *Process, c *chain) {
+	if process.Hashing == nil {
+		process.Hashing = NewHashGate(e.o.hashLimit)
+	}
+	key := newMACKey()
+	w := &workers{chain: c, o: e.o, journal: e.journal, counts: &e.counts, hashing: process.Hashing,
+		fetches: NewGate(e.o.fetchLimit), key: key, results: make(chan result, e.o.queueMax), wake: e.host.Wake}
+	if e.o.memo {
+		w.memo = newMemo(key, e.o.memoSeconds, memoSize)
+		e.warm = newMemo(key, e.o.memoSeconds, memoSize)
+	}
+	w.ctx, w.stop = context.WithCancel(context.Background())
+	e.work = w
+	for i := range c.sources {
+		w.probe(i, "")
+	}
+}
+
+// Admits tells whether logins are to be asked of the engine.
+func (e *Engine) Admits() bool { return e.admits }
+
+// Judges tells whether there are sources of rules.
+func (e *Engine) Judges() bool { return e.judges }
+
+// Counts returns the engine's counters.
+func (e *Engine) Counts() *Counters { return &e.counts }
+
+// Connected is told of a client that has been let in, by whatever way.
+func (e *Engine) Connected(client Ref, clientID string) {
+	if e.sessions.of(clientID, client) == nil {
+		e.sessions.add(clientID, &session{client: client, foreign: true})
+	}
+}
+
+// Disconnected is told of a client that has gone. Where its session stays, the
+// broker may ask about it again.
+func (e *Engine) Disconnected(client Ref, clientID string, sessionStays bool) {
+	if s := e.sessions.of(clientID, client); s != nil && !sessionStays {
+		e.sessions.remove(clientID)
+	}
+}
+
+// Reload has the backends read their sources again, and prepares for the broker
+// to ask about every session. The admissions that it makes meanwhile are
+// verified when the backends are done.
+func (e *Engine) Reload() {
+	e.reasking = true
+	clear(e.early)
+	if e.reloading {
+		return
+	}
+	e.reloading = e.work.submit(&job{kind: jobReload})
+	if !e.reloading {
+		e.journal.logf(Error, "could not reload: too many logins are waiting")
+	}
+	e.host.Wake()
+}
+
+// Tick installs what workers have found, and completes the logins that were
+// delayed. It tells whether it is to be called in the next turn of the broker's
+// loop even if nothing wakes it.
+func (e *Engine) Tick() (again bool) {
+	e.tickets.turn()
+	e.reasking = false
+	for _, r := range e.take() {
+		e.work.inFlight.Add(-1)
+		e.deliver(r)
+	}
+	e.work.backlog(e)
+	e.journal.drain(e.host)
+	return e.tickets.busy() || len(e.backlog) > 0 || len(e.arrived) > 0
+}
+
+// take returns the results that have come.
+func (e *Engine) take() []result {
+	arrived := e.arrived
+	e.arrived = nil
+	for {
+		select {
+		case r := <-e.work.results:
+			arrived = append(arrived, r)
+		default:
+			return arrived
+		}
+	}
+}
+
+func (e *Engine) deliver(r result) {
+	switch r.job.kind {
+	case jobLogin:
+		e.finishLogin(r)
+	case jobVerify:
+		e.finishVerify(r)
+	case jobProfile:
+		e.finishProfile(r)
+	case jobReload:
+		e.finishReload(r)
+	}
+}
+
+// finishLogin completes a delayed login, or keeps the result for the client that
+// was told to come back.
+func (e *Engine) finishLogin(r result) {
+	j := r.job
+	if j.ticket == 0 {
+		if f := e.early[j.key]; f != nil && f.job == j {
+			f.job, f.done = nil, r
+			e.remember(r)
+		}
+		return
+	}
+	if !e.tickets.redeem(j.clientID, j.ticket) {
+		e.journal.logf(Debug, "user %q, client %q: the login was %s, but the client has gone", j.name, j.clientID, r.verdict)
+		return
+	}
+	v := e.conclude(j, r)
+	e.host.Complete(j.clientID, v == Accept)
+}
+
+// remember keeps for this thread that a hash verified a password; only sources
+// in memory are answered from it.
+func (e *Engine) remember(r result) {
+	if e.warm != nil && r.verdict == Accept && r.hashed && e.work.chain.sources[r.source].inMemory {
+		e.warm.add(r.entry)
+	}
+}
+
+// finishVerify kicks a client that is in, but would not be let in now.
+func (e *Engine) finishVerify(r result) {
+	j := r.job
+	s := e.sessions.of(j.clientID, j.client)
+	if s == nil || s.proof != j.key {
+		return
+	}
+	switch r.verdict {
+	case Accept:
+		s.source, s.hash = r.source, r.hash
+		if e.judges {
+			e.install(j.name, r.parts)
+		}
+	case Refuse:
+		e.kick(j.clientID, r.why)
+	default:
+		e.journal.logf(Debug, "user %q, client %q: could not be verified again: %s", j.name, j.clientID, r.why)
+	}
+}
+
+// finishProfile installs rights, and kicks the clients of a user whose account
+// has gone or whose password has changed.
+func (e *Engine) finishProfile(r result) {
+	j := r.job
+	if e.fetching[j.name] == j {
+		delete(e.fetching, j.name)
+	}
+	if p := e.profiles[j.name]; r.verdict != Accept || p != nil && p.installed.After(j.begun) {
+		return // a login brought newer ones meanwhile
+	}
+	e.install(j.name, r.parts)
+	for _, clientID := range e.outdated(j, r.parts) {
+		e.kick(clientID, "the account has gone, or its password has changed")
+	}
+}
+
+// outdated returns the clients of a user that were verified by what no longer
+// holds. Only sources that were asked about the password count.
+func (e *Engine) outdated(j *job, parts []part) (ids []string) {
+	for id, s := range e.sessions.byName[j.name] {
+		if s.foreign || !slices.Contains(j.vouchers, s.source) {
+			continue
+		}
+		for _, p := range parts {
+			if p.source == s.source && !p.down && (p.none || p.hash != s.hash) {
+				ids = append(ids, id)
+			}
+		}
+	}
+	return ids
+}
+
+func (e *Engine) kick(clientID, why string) {
+	s := e.sessions.byID[clientID]
+	if s == nil {
+		return
+	}
+	if found, known := e.host.Find(clientID); known && found != s.client {
+		return
+	}
+	e.counts.Kicked.Add(1)
+	e.journal.logf(Notice, "user %q, client %q: disconnected, %s", s.name, clientID, why)
+	e.sessions.remove(clientID)
+	e.host.Kick(clientID)
+}
+
+// finishReload has everything that rests on the backends that were read again
+// looked up anew.
+func (e *Engine) finishReload(r result) {
+	e.reloading = false
+	if len(r.done) > 0 {
+		e.journal.logf(Info, "read again: %v", r.done)
+	}
+	for _, p := range e.profiles {
+		p.next = time.Time{}
+		e.refreshNow(p)
+	}
+}
+
+// refreshNow fetches a profile at once where that needs no waiting.
+func (e *Engine) refreshNow(p *profile) {
+	if !e.work.chain.inMemory(p.name) {
+		return
+	}
+	j := &job{kind: jobProfile, name: p.name, begun: time.Now(), vouchers: e.sessions.vouchers(p.name)}
+	e.finishProfile(result{job: j, verdict: Accept, parts: e.work.parts(context.Background(), j, nil)})
+}
+
+// backlog hands over the clients to be verified again, and leaves half of the
+// room for logins.
+func (w *workers) backlog(e *Engine) {
+	for len(e.backlog) > 0 && !e.reloading && w.inFlight.Load() < int64(w.o.queueMax/2+1) {
+		if !w.submit(e.backlog[0]) {
+			return
+		}
+		e.backlog = e.backlog[1:]
+	}
+}
+
+// Close ends the instance. It does not wait for workers.
+func (e *Engine) Close() {
+	e.work.stop()
+	if err := e.work.chain.close(); err != nil {
+		e.journal.logf(Warning, "closing: %v", err)
+	}
+	e.journal.logf(Info, "%s", &e.counts)
+	e.journal.close(e.host)
+}
+
+// Forget is told of a client that logs in by a way that is not ours: a guard for
+// its address was another's.
+func (e *Engine) Forget(client Ref) { e.tickets.forget(client) }

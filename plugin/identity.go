@@ -1,0 +1,39 @@
+package plugin
+
+import "strings"
+
+// anonymous is the name under which the rights of clients without a user name
+// are kept. No MQTT string holds a NUL.
+const anonymous = "\x00"
+
+// identify tells who a client says it is. A verdict other than Pending ends the
+// login; why says the reason.
+//
+// NULL is not "": a client without a user name is left to the broker's
+// allow_anonymous, one with an empty name is refused.
+func (e *Engine) identify(l *Login) (name string, v Verdict, why string) {
+	name = l.Username
+	switch {
+	case !l.HasUsername && !(e.o.clientIDAsName && l.HasPassword):
+		return "", Defer, "no user name"
+	case !l.HasPassword:
+		return "", Refuse, "no password"
+	case e.o.clientIDAsName:
+		name = l.ClientID
+	}
+	switch {
+	case name == "":
+		return "", Refuse, "empty user name"
+	case e.special(name):
+		return "", Refuse, "the user name has a + or #"
+	case e.special(l.ClientID):
+		return "", Refuse, "the client id has a + or #"
+	}
+	return name, Pending, ""
+}
+
+// special tells whether a name must be refused for its characters: put into a
+// topic filter, they would widen it.
+func (e *Engine) special(name string) bool {
+	return e.o.denySpecial && strings.ContainsAny(name, "+#")
+}

@@ -1,0 +1,151 @@
+package plugin
+
+import (
+	"fmt"
+	"io"
+	"os"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// Level is how important a line of the log is. The numbers are Mosquitto's.
+type Level int
+
+const (
+	Info    Level = 1
+	Notice  Level = 2
+	Warning Level = 4
+	Error   Level = 8
+	Debug   Level = 16
+)
+
+// rank orders the levels from what is always shown to what is shown least.
+func (l Level) rank() int {
+	switch l {
+	case Error:
+		return 0
+	case Warning:
+		return 1
+	case Notice, Info:
+		return 2
+	}
+	return 3
+}
+
+type line struct {
+	level Level
+	text  string
+}
+
+// journal takes lines from any goroutine without waiting, and writes them on
+// the broker's thread to the broker's log, or in a goroutine of its own to a
+// file or stream. Where lines come faster than they can be written, they are
+// counted instead.
+type journal struct {
+	limit   int // rank
+	lines   chan line
+	dropped atomic.Int64
+	wake    func()
+	out     io.WriteCloser // nil: the broker's log
+	written sync.WaitGroup
+}
+
+const journalSize = 1024
+
+// newJournal opens the destination. A file that cannot be opened is no fault:
+// the broker's own log is used, and the error returned for it.
+func newJournal(o *logOptions, wake func()) (*journal, error) {
+	j := &journal{limit: levels[o.level].rank(), lines: make(chan line, journalSize), wake: wake}
+	var err error
+	switch o.dest {
+	case "stderr":
+		j.out = unclosed{os.Stderr}
+	case "stdout":
+		j.out = unclosed{os.Stdout}
+	case "file":
+		j.out, err = openLog(o.file)
+	}
+	if j.out != nil {
+		j.written.Go(j.write)
+	}
+	return j, err
+}
+
+func openLog(name string) (io.WriteCloser, error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_APPEND|os.O_CREATE, 0o640)
+	if err != nil {
+		return nil, fmt.Errorf("opening log_file: %w", err)
+	}
+	return f, nil
+}
+
+type unclosed struct{ io.Writer }
+
+func (unclosed) Close() error { return nil }
+
+// logf records a line. Names and other text that clients chose must be quoted
+// by the caller (%q).
+func (j *journal) logf(level Level, format string, args ...any) {
+	if level.rank() > j.limit {
+		return
+	}
+	select {
+	case j.lines <- line{level, fmt.Sprintf(format, args...)}:
+		if j.out == nil {
+			j.wake()
+		}
+	default:
+		j.dropped.Add(1)
+	}
+}
+
+// drain writes what has come to the broker's log. It runs on the broker's
+// thread, and writes no more lines than there is room for.
+func (j *journal) drain(h Host) {
+	if j.out != nil {
+		return
+	}
+	for range journalSize {
+		select {
+		case l := <-j.lines:
+			h.Log(l.level, "go-auth: "+l.text)
+			continue
+		default:
+		}
+		break
+	}
+	if n := j.dropped.Swap(0); n > 0 {
+		h.Log(Warning, fmt.Sprintf("go-auth: %d lines of the log were dropped", n))
+	}
+}
+
+// write writes to the file or stream, a line each as Mosquitto writes them.
+func (j *journal) write() {
+	for l := range j.lines {
+		text := strings.ReplaceAll(l.text, "\n", " ")
+		if n := j.dropped.Swap(0); n > 0 {
+			text += fmt.Sprintf(" (%d lines before this were dropped)", n)
+		}
+		// There is nowhere left to report an error to.
+		_, _ = fmt.Fprintf(j.out, "%d: go-auth: %s\n", time.Now().Unix(), text)
+	}
+	_ = j.out.Close()
+}
+
+// close waits, for a while, until the lines have been written. Nobody may log
+// any more.
+func (j *journal) close(h Host) {
+	j.drain(h)
+	if j.out == nil {
+		return
+	}
+	close(j.lines)
+	done := make(chan struct{})
+	go func() { j.written.Wait(); close(done) }()
+	select {
+	case <-done:
+	case <-time.After(time.Second):
+	}
+}

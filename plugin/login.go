@@ -1,0 +1,258 @@
+package plugin
+
+import (
+	"context"
+	"time"
+
+	"mosquitto-go-auth/backends"
+)
+
+// Login answers a client that wants in. It is called on the broker's thread,
+// and waits for a worker only within the stall credit.
+func (e *Engine) Login(l Login) Verdict {
+	e.tickets.forget(l.Client)
+	name, v, why := e.identify(&l)
+	if v == Defer {
+		return v
+	}
+	if v != Pending {
+		return e.refused(&job{name: name, clientID: l.ClientID, address: l.Address}, result{verdict: v, why: why})
+	}
+	j := e.jobFor(&l, name)
+	again, v := e.askedAgain(j)
+	if v != Pending {
+		return v
+	}
+	if e.o.clientIDAsName {
+		e.host.SetUsername(l.Client, name)
+	}
+	e.tickets.supersede(l.ClientID)
+	if r, ok := e.finished(j); ok {
+		return e.admit(j, r)
+	}
+	if r, ok := e.fromMemory(j); ok {
+		return e.conclude(j, r)
+	}
+	if !again && e.delays(&l) {
+		return e.delay(j)
+	}
+	return e.hurry(j)
+}
+
+func (e *Engine) jobFor(l *Login, name string) *job {
+	return &job{kind: jobLogin, name: name, clientID: l.ClientID, client: l.Client, password: l.Password,
+		address: l.Address, key: e.work.key.sum("login", name, l.ClientID, l.Password)}
+}
+
+// askedAgain answers for a client that is in already: after SIGHUP the broker
+// asks about every session. Verdict Pending means that the client has to prove
+// itself; again, that it must not be delayed.
+func (e *Engine) askedAgain(j *job) (again bool, v Verdict) {
+	found, known := e.host.Find(j.clientID)
+	again = known && found == j.client
+	if !again && (known || !e.reasking) {
+		return false, Pending
+	}
+	s := e.sessions.of(j.clientID, j.client)
+	switch {
+	case s == nil:
+		return again, Pending
+	case s.foreign:
+		return again, Accept
+	case s.proof != j.key:
+		return again, e.refused(j, result{verdict: Refuse, why: "the session was opened with another password"})
+	}
+	j.kind = jobVerify
+	e.backlog = append(e.backlog, j)
+	return again, Accept
+}
+
+// fromMemory answers at once where that needs no store and no hash: all the
+// sources are in memory, and the password was verified against this very hash
+// before.
+func (e *Engine) fromMemory(j *job) (r result, ok bool) {
+	if e.warm == nil || !e.work.chain.inMemory(j.name) {
+		return r, false
+	}
+	in, inner := e.work.chain.route(j.name)
+	for _, i := range in {
+		s := e.work.chain.sources[i]
+		if !s.asked(backends.CheckUser) {
+			continue
+		}
+		a, err := e.work.fetch(context.Background(), s, j, backends.Lookup{Name: inner, ClientID: j.clientID})
+		if err == nil && a.Hash != "" {
+			if !e.warm.verified(e.warm.entry(a.Hash, j.password)) {
+				return r, false
+			}
+			return e.work.login(context.Background(), j, e.warm), true
+		}
+	}
+	return r, false
+}
+
+// delays tells whether a login can be delayed without risk to the broker. In
+// Mosquitto 2.1.0 to 2.1.2 a pending client with MQTT 5 or a persistent session
+// can corrupt its memory. A client that went while it was pending may be one
+// that sends more before it is answered, which the broker does not allow to a
+// pending client; it is not delayed the next time.
+func (e *Engine) delays(l *Login) bool {
+	return e.o.delay != "never" && e.host.Delays() && l.Version != 5 && l.Clean && !e.tickets.vanished.has(l.ClientID)
+}
+
+func (e *Engine) delay(j *job) Verdict {
+	j.ticket = e.tickets.issue(j.clientID, j.client)
+	if !e.work.submit(j) {
+		e.tickets.redeem(j.clientID, j.ticket)
+		return e.refused(j, result{verdict: ComeBack, why: "too many logins are waiting"})
+	}
+	e.counts.Delayed.Add(1)
+	return Pending
+}
+
+// hurry answers a login that cannot be delayed. The broker's thread waits for
+// the worker if the answer is likely to come in time, and the stall credit
+// allows it; else the client is told to come back, and finds the answer then.
+func (e *Engine) hurry(j *job) Verdict {
+	started := e.early[j.key]
+	if started == nil || started.job == nil {
+		if !e.work.submit(j) {
+			return e.refused(j, result{verdict: ComeBack, why: "too many logins are waiting"})
+		}
+		started = e.keep(j)
+	}
+	if e.suspects.has(j.name) || e.suspects.has("@"+j.address) {
+		return e.refused(j, result{verdict: ComeBack, why: "a login from there failed lately"})
+	}
+	r, ok := e.wait(started.job, e.work.expectLogin(j.name))
+	if !ok {
+		return e.refused(j, result{verdict: ComeBack, why: "the check takes longer than the broker can wait"})
+	}
+	delete(e.early, j.key)
+	return e.conclude(j, r)
+}
+
+// early is a login whose client was told to come back.
+type early struct {
+	job   *job // that is still under way, or nil
+	began time.Time
+	done  result
+}
+
+// keep notes that a client is told to come back, and forgets those who did not.
+func (e *Engine) keep(j *job) *early {
+	f := &early{job: j, began: j.begun}
+	e.early[j.key] = f
+	e.earlyOrder = append(e.earlyOrder, j)
+	for len(e.earlyOrder) > 0 && time.Since(e.earlyOrder[0].begun) > e.o.authTimeout+2*earlyLife {
+		old := e.earlyOrder[0]
+		if f := e.early[old.key]; f != nil && f.began == old.begun {
+			delete(e.early, old.key)
+		}
+		e.earlyOrder = e.earlyOrder[1:]
+	}
+	return f
+}
+
+// earlyLife is how long a result waits for the client that was told to come
+// back.
+const earlyLife = 5 * time.Second
+
+// finished takes the result that waits for a client that came back. It answers
+// one login.
+func (e *Engine) finished(j *job) (result, bool) {
+	f := e.early[j.key]
+	if f == nil || f.job != nil {
+		return result{}, false
+	}
+	delete(e.early, j.key)
+	if time.Since(f.done.at) > earlyLife {
+		return result{}, false
+	}
+	return f.done, true
+}
+
+// admit lets a client in, or refuses it, with a result that is some seconds old.
+// An admission is verified again behind it.
+func (e *Engine) admit(j *job, r result) Verdict {
+	if r.verdict == Accept {
+		e.backlog = append(e.backlog, &job{kind: jobVerify, name: j.name, clientID: j.clientID, client: j.client,
+			password: j.password, address: j.address, key: j.key})
+		e.host.Wake()
+	}
+	return e.conclude(j, r)
+}
+
+// wait blocks the broker's thread until the result of a job comes, for at most
+// the stall credit and login_wait, if it is likely to come in time. Results of
+// other jobs that come meanwhile are left for Tick.
+func (e *Engine) wait(j *job, expected time.Duration) (result, bool) {
+	turn := e.host.Turn()
+	budget := min(e.loginWait(), e.credit.Available(turn))
+	if expected < 0 || expected > budget {
+		return result{}, false
+	}
+	start := time.Now()
+	defer func() { e.credit.Spend(turn, time.Since(start)) }()
+	timeout := time.NewTimer(budget)
+	defer timeout.Stop()
+	for {
+		select {
+		case r := <-e.work.results:
+			if r.job == j {
+				e.work.inFlight.Add(-1)
+				return r, true
+			}
+			e.arrived = append(e.arrived, r)
+		case <-timeout.C:
+			return result{}, false
+		}
+	}
+}
+
+// loginWait is the longest wait for one login.
+func (e *Engine) loginWait() time.Duration {
+	if e.o.loginWait > 0 {
+		return e.o.loginWait
+	}
+	return min(max(2*time.Duration(e.work.hashTook.Load()), 100*time.Millisecond), 500*time.Millisecond)
+}
+
+// conclude draws the consequences of a result for a client that is not pending.
+func (e *Engine) conclude(j *job, r result) Verdict {
+	if r.verdict != Accept {
+		return e.refused(j, r)
+	}
+	e.accepted(j, r)
+	return Accept
+}
+
+// accepted remembers a client that is let in, and what it may do.
+func (e *Engine) accepted(j *job, r result) {
+	e.counts.Accepted.Add(1)
+	e.suspects.remove(j.name)
+	e.suspects.remove("@" + j.address)
+	e.sessions.add(j.clientID, &session{client: j.client, name: j.name, proof: j.key, source: r.source, hash: r.hash})
+	if e.judges {
+		e.install(j.name, r.parts)
+	}
+	e.remember(r)
+	e.journal.logf(Debug, "user %q, client %q, address %s: accepted, %s", j.name, j.clientID, j.address, r.why)
+	e.probe(r.source, j.name)
+}
+
+// refused counts and logs a login that is not let in.
+func (e *Engine) refused(j *job, r result) Verdict {
+	switch r.verdict {
+	case Refuse:
+		e.counts.Refused.Add(1)
+		e.suspects.add(j.name)
+		e.suspects.add("@" + j.address)
+	case Unavailable:
+		e.counts.Unavailable.Add(1)
+	case ComeBack:
+		e.counts.ComeBack.Add(1)
+	}
+	e.journal.logf(Info, "user %q, client %q, address %s: %s, %s", j.name, j.clientID, j.address, r.verdict, r.why)
+	return r.verdict
+}

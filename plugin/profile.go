@@ -1,0 +1,152 @@
+package plugin
+
+import (
+	"slices"
+	"time"
+
+	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/plugin/acl"
+)
+
+// Rights is the table of published rights that ACL checks are answered from. It
+// is used on the broker's thread only.
+type Rights interface {
+	// Publish sets what a user may do.
+	Publish(name string, p acl.Profile)
+	// Forget removes a user.
+	Forget(name string)
+	// Allows judges; known is false if the user is not in the table.
+	Allows(name, clientID, topic string, access backends.Access) (allowed, known bool)
+}
+
+// Table is a Rights in Go's memory.
+type Table map[string]acl.Profile
+
+// Publish implements Rights.
+func (t Table) Publish(name string, p acl.Profile) { t[name] = p }
+
+// Forget implements Rights.
+func (t Table) Forget(name string) { delete(t, name) }
+
+// Allows implements Rights.
+func (t Table) Allows(name, clientID, topic string, access backends.Access) (allowed, known bool) {
+	p, ok := t[name]
+	return ok && p.Allows(clientID, topic, access), ok
+}
+
+// part is what one source said of a user's rights, and when.
+type part struct {
+	source int
+	rights acl.Part
+	at     time.Time // when the source last answered; zero if it never did
+	down   bool      // it could not answer the last time it was asked
+	none   bool      // it answered that it knows nothing of the user
+	hash   mac       // of the stored password hash, if the source vouches for the user
+}
+
+// profile is a user's rights as the engine keeps them.
+type profile struct {
+	name      string
+	parts     []part
+	next      time.Time // when something has to be done: a refresh, or the end of an old part
+	used      bool      // asked since the last look for profiles to drop
+	installed time.Time
+}
+
+// install keeps and publishes new parts. A part whose source could not answer
+// keeps what it said before, until that is too old.
+func (e *Engine) install(name string, parts []part) *profile {
+	p := e.profiles[name]
+	if p == nil {
+		e.makeRoom()
+		p = &profile{name: name}
+		e.profiles[name] = p
+	}
+	for i, n := range parts {
+		if !n.down {
+			continue
+		}
+		if old := slices.IndexFunc(p.parts, func(o part) bool { return o.source == n.source }); old >= 0 {
+			parts[i] = p.parts[old]
+			parts[i].down = true
+		}
+	}
+	p.parts = parts
+	p.installed = time.Now()
+	e.publish(p)
+	return p
+}
+
+// publish gives the table what is still valid, and says when to look again.
+func (e *Engine) publish(p *profile) {
+	now := time.Now()
+	p.next = now.Add(e.o.refresh + e.jitter())
+	if slices.ContainsFunc(p.parts, func(q part) bool { return q.down }) {
+		p.next = now.Add(retryAfter)
+	}
+	e.rights.Publish(p.name, e.work.grants(p.name, p.parts, now))
+}
+
+// grants puts together what the parts grant a user at a time.
+func (w *workers) grants(name string, parts []part, now time.Time) acl.Profile {
+	rights := make(acl.Profile, 0, len(parts)+1)
+	for _, p := range parts {
+		old := p.down && w.o.maxStale > 0 && now.Sub(p.at) > w.o.maxStale
+		if !p.none && !p.at.IsZero() && !old {
+			rights = append(rights, p.rights)
+		}
+	}
+	if name != anonymous && w.chain.glob != "" && glob(w.chain.glob, name) {
+		rights = append(rights, acl.Part{User: name, Everything: true})
+	}
+	return rights
+}
+
+// freshen has a profile fetched again if it is due. The old one answers until
+// the new one has come.
+func (e *Engine) freshen(p *profile) {
+	p.used = true
+	if time.Now().Before(p.next) {
+		return
+	}
+	e.publish(p) // ends what is too old, and sets the time for another try
+	e.fetchProfile(p.name, "")
+}
+
+// fetchProfile hands the fetching of a user's rights to a worker. It returns the
+// job, or nil if there is no room for one.
+func (e *Engine) fetchProfile(name, clientID string) *job {
+	if j := e.fetching[name]; j != nil {
+		return j
+	}
+	j := &job{kind: jobProfile, name: name, clientID: clientID, vouchers: e.sessions.vouchers(name)}
+	if !e.work.submit(j) {
+		return nil
+	}
+	e.fetching[name] = j
+	return j
+}
+
+// makeRoom drops a profile that was not asked lately, where there are too many.
+func (e *Engine) makeRoom() {
+	for len(e.profiles) >= e.o.profilesMax {
+		for name, p := range e.profiles {
+			if p.used {
+				p.used = false // spared once
+				continue
+			}
+			delete(e.profiles, name)
+			e.rights.Forget(name)
+			break
+		}
+	}
+}
+
+// jitter spreads refreshes over a tenth of the time between them.
+func (e *Engine) jitter() time.Duration {
+	if e.o.refresh < 10*time.Second {
+		return 0
+	}
+	e.spread = (e.spread + 7) % 97
+	return e.o.refresh / 10 * time.Duration(e.spread) / 97
+}

@@ -1,0 +1,66 @@
+package plugin
+
+import "slices"
+
+// session is what is remembered of a client that was let in. When it is told to
+// reload, the broker asks about every session again, at once; it is answered
+// from here, and the password verified again behind it.
+type session struct {
+	client  Ref
+	name    string
+	proof   mac  // of name, client id and password
+	foreign bool // let in by another way than a password: a certificate, another plugin
+	source  int  // that verified the password
+	hash    mac  // of the stored hash that it was verified with
+}
+
+// sessions are the clients that were let in, by their client ids. They are used
+// on the broker's thread only.
+type sessions struct {
+	byID   map[string]*session
+	byName map[string]map[string]*session // the same, by user name first
+}
+
+func newSessions() sessions {
+	return sessions{byID: map[string]*session{}, byName: map[string]map[string]*session{}}
+}
+
+func (s *sessions) add(clientID string, n *session) {
+	s.remove(clientID)
+	s.byID[clientID] = n
+	if s.byName[n.name] == nil {
+		s.byName[n.name] = map[string]*session{}
+	}
+	s.byName[n.name][clientID] = n
+}
+
+func (s *sessions) remove(clientID string) {
+	old := s.byID[clientID]
+	if old == nil {
+		return
+	}
+	delete(s.byID, clientID)
+	delete(s.byName[old.name], clientID)
+	if len(s.byName[old.name]) == 0 {
+		delete(s.byName, old.name)
+	}
+}
+
+// of returns the session of one client, nil if it has none or the id is now
+// another client's.
+func (s *sessions) of(clientID string, client Ref) *session {
+	if n := s.byID[clientID]; n != nil && n.client == client {
+		return n
+	}
+	return nil
+}
+
+// vouchers returns the sources that verified a password of the user.
+func (s *sessions) vouchers(name string) (sources []int) {
+	for _, n := range s.byName[name] {
+		if !n.foreign && !slices.Contains(sources, n.source) {
+			sources = append(sources, n.source)
+		}
+	}
+	return sources
+}

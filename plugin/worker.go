@@ -1,0 +1,435 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"runtime/debug"
+	"slices"
+	"sync/atomic"
+	"time"
+
+	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/hashing"
+	"mosquitto-go-auth/plugin/acl"
+)
+
+type jobKind uint8
+
+const (
+	jobLogin   jobKind = iota // verify a password, and fetch the rights
+	jobVerify                 // the same for a client that is in already
+	jobProfile                // fetch the rights
+	jobReload                 // have the backends read their sources again
+)
+
+// job is work for a worker: values only, copied from what the broker said.
+type job struct {
+	kind     jobKind
+	name     string // the user, or anonymous
+	clientID string
+	client   Ref
+	password string
+	address  string
+	key      mac    // of name, client id and password
+	ticket   uint64 // of a delayed login, 0 for others
+	begun    time.Time
+	vouchers []int       // jobProfile: the sources whose stored hash is wanted too
+	reply    chan result // for a caller on a thread of its own; nil: to Tick
+}
+
+// result is what a worker found.
+type result struct {
+	job     *job
+	verdict Verdict
+	why     string // the reason, for the log
+	source  int    // that verified the password
+	hash    mac    // of the stored hash that it was verified with
+	entry   mac    // in the memo
+	hashed  bool   // a hash was computed for it
+	parts   []part
+	at      time.Time
+	done    []string // jobReload: the backends that were read again
+}
+
+// workers answer the questions that take time. Their methods run in goroutines
+// of their own, but for submit, and where it is said.
+type workers struct {
+	chain   *chain
+	o       *options
+	journal *journal
+	counts  *Counters
+	hashing *Gate // of the process
+	fetches *Gate
+	memo    *memo
+	key     macKey
+
+	ctx      context.Context
+	stop     context.CancelFunc
+	inFlight atomic.Int64
+	results  chan result // has room for all that is in flight
+	wake     func()
+	hashTook atomic.Int64 // the time of the last hash, in nanoseconds
+	dollar   atomic.Bool  // the note about wildcards and $ was logged
+}
+
+// firstHash is how long a hash is taken to last before one was measured.
+const firstHash = 75 * time.Millisecond
+
+// NewHashGate returns the gate that limits the hashes computed at once in the
+// process: n, or if it is 0 one less than the processors, so that the broker
+// keeps one.
+func NewHashGate(n int) *Gate {
+	if n == 0 {
+		n = runtime.GOMAXPROCS(0) - 1
+	}
+	return NewGate(n)
+}
+
+// submit hands over a job; it fails if too many are under way. It may be called
+// on the broker's thread.
+func (w *workers) submit(j *job) bool {
+	if w.inFlight.Add(1) > int64(w.o.queueMax) {
+		w.inFlight.Add(-1)
+		return false
+	}
+	j.begun = time.Now()
+	go func() {
+		r := w.run(j)
+		j.password = ""
+		r.at = time.Now()
+		if j.reply != nil {
+			j.reply <- r
+			w.inFlight.Add(-1)
+			return
+		}
+		w.results <- r
+		w.wake()
+	}()
+	return true
+}
+
+// run does a job. Whatever happens in it ends as a result.
+func (w *workers) run(j *job) (r result) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.counts.Panics.Add(1)
+			w.journal.logf(Error, "a fault in the plugin itself, please report it: %v at %s", p, where())
+			r = result{job: j, verdict: Unavailable, why: "a fault in the plugin itself"}
+		}
+	}()
+	ctx, cancel := context.WithTimeout(w.ctx, w.o.authTimeout)
+	defer cancel()
+	switch j.kind {
+	case jobLogin, jobVerify:
+		return w.login(ctx, j, w.memo)
+	case jobReload:
+		return w.reload(ctx, j)
+	}
+	return result{job: j, verdict: Accept, parts: w.parts(ctx, j, nil)}
+}
+
+// where returns the place of a panic that is being recovered from.
+func where() string {
+	stack := debug.Stack()
+	return string(stack[:min(len(stack), 2000)])
+}
+
+// login asks the sources in turn, until one verifies the password. It does not
+// wait for anything if all sources that it comes to answer from memory and the
+// memo knows the password.
+func (w *workers) login(ctx context.Context, j *job, m *memo) result {
+	r := result{job: j, verdict: Refuse, why: "no such user", source: -1}
+	in, inner := w.chain.route(j.name)
+	var known []part // what the sources said so far
+	tried := false   // the time of a hash was spent
+	for _, i := range in {
+		s := w.chain.sources[i]
+		if !s.asked(backends.CheckUser) {
+			continue
+		}
+		account, err := w.fetch(ctx, s, j, backends.Lookup{Name: inner, ClientID: j.clientID})
+		if errors.Is(err, backends.ErrNoUser) {
+			continue
+		}
+		if err != nil {
+			r.verdict, r.why = Unavailable, err.Error()
+			continue
+		}
+		p := w.judge(i, inner, account)
+		known = append(known, p)
+		c := w.verify(ctx, s, j, account, m)
+		tried = tried || c.hashed
+		switch {
+		case c.err != nil:
+			r.verdict, r.why = Unavailable, s.wrap(c.err).Error()
+		case c.ok:
+			r = result{job: j, verdict: Accept, why: "password right (" + s.name + ")", source: i,
+				hash: p.hash, entry: c.entry, hashed: c.hashed, parts: w.rest(ctx, j, known)}
+			return r
+		case r.verdict == Refuse:
+			r.why = c.why + " (" + s.name + ")"
+		}
+	}
+	if !tried {
+		w.spend(ctx, j, in)
+	}
+	return r
+}
+
+// fetch asks a source for an account.
+func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Lookup) (backends.Account, error) {
+	if s.inMemory {
+		return w.ask(ctx, s, l, j.name == anonymous)
+	}
+	if err := w.fetches.Enter(ctx, j.address); err != nil {
+		return backends.Account{}, s.wrap(fmt.Errorf("too many questions are waiting: %w", err))
+	}
+	defer w.fetches.Leave()
+	start := time.Now()
+	a, err := w.ask(ctx, s, l, j.name == anonymous)
+	if err != nil && !errors.Is(err, backends.ErrNoUser) {
+		w.failed(s, err)
+		return a, s.wrap(err)
+	}
+	s.took.Store(int64(time.Since(start)))
+	if s.down.CompareAndSwap(true, false) {
+		w.journal.logf(Notice, "%s answers again", s.name)
+	}
+	return a, err
+}
+
+func (w *workers) ask(ctx context.Context, s *source, l backends.Lookup, anonymous bool) (backends.Account, error) {
+	if anonymous {
+		if b, ok := s.Backend.(backends.Anonymous); ok {
+			return b.Anonymous(ctx)
+		}
+		return backends.Account{}, backends.ErrNoUser
+	}
+	a, err := s.User(ctx, l)
+	if err == nil && a.Name != "" && a.Name != l.Name {
+		return backends.Account{}, backends.ErrNoUser // another user's row, by the store's idea of equality
+	}
+	return a, err
+}
+
+// failed notes that a source could not answer. Only the first of a row of
+// failures is logged.
+func (w *workers) failed(s *source, err error) {
+	s.tried.Store(time.Now().UnixNano())
+	if w.ctx.Err() == nil && s.down.CompareAndSwap(false, true) {
+		w.journal.logf(Warning, "%v; logins that need it are refused as unavailable until it answers", s.wrap(err))
+	}
+}
+
+// comparison is the outcome of comparing a password with a stored hash.
+type comparison struct {
+	ok     bool
+	why    string // it is not
+	err    error  // it could not be found out
+	hashed bool   // a hash was computed
+	entry  mac    // in the memo
+}
+
+// verify compares a password with an account's stored hash.
+func (w *workers) verify(ctx context.Context, s *source, j *job, a backends.Account, m *memo) (c comparison) {
+	if !a.Expires.IsZero() && time.Now().After(a.Expires) {
+		return comparison{why: "the account has expired"}
+	}
+	if a.Hash == "" {
+		return comparison{why: "no password is stored"}
+	}
+	if m != nil {
+		if c.entry = m.entry(a.Hash, j.password); m.verified(c.entry) {
+			c.ok = true
+			return c
+		}
+	}
+	h, err := hashing.Parse(a.Hash, s.salt, w.o.limits)
+	if err != nil {
+		w.journal.logf(Warning, "user %q: the password hash stored in %s cannot be used: %v", j.name, s.name, err)
+		return comparison{why: "the stored hash cannot be used"}
+	}
+	if c.ok, c.err = w.hash(ctx, j, h); c.err != nil {
+		return c
+	}
+	c.hashed = true
+	c.why = "wrong password"
+	decoy := h.Decoy()
+	s.decoy.Store(&decoy)
+	if c.ok && m != nil {
+		m.add(c.entry)
+	}
+	return c
+}
+
+// hash computes one hash, in turn.
+func (w *workers) hash(ctx context.Context, j *job, h hashing.Hash) (bool, error) {
+	if err := w.hashing.Enter(ctx, j.address); err != nil {
+		return false, fmt.Errorf("too many hashes are waiting: %w", err)
+	}
+	defer w.hashing.Leave()
+	start := time.Now()
+	ok := h.Verify(j.password)
+	w.hashTook.Store(int64(time.Since(start)))
+	return ok, nil
+}
+
+// spend takes the time that a hash would have taken, so that an unknown name
+// shows no sooner than a wrong password.
+func (w *workers) spend(ctx context.Context, j *job, in []int) {
+	for _, i := range in {
+		if d := w.chain.sources[i].decoy.Load(); d != nil {
+			_, _ = w.hash(ctx, j, *d)
+			return
+		}
+	}
+	d, err := firstDecoy()
+	if err == nil {
+		_, _ = w.hash(ctx, j, d)
+	}
+}
+
+// firstDecoy stands in until a real hash was seen: bcrypt with cost 10.
+func firstDecoy() (hashing.Hash, error) {
+	h, err := hashing.Parse("$2a$10$abcdefghijklmnopqrstuu5Lo0g67CiD3M4RpN1BmBb4Crp5w7dbK", hashing.SaltAny, hashing.DefaultLimits())
+	return h.Decoy(), err
+}
+
+// judge makes a part of a profile from an account.
+func (w *workers) judge(i int, inner string, a backends.Account) part {
+	s := w.chain.sources[i]
+	p := part{source: i, at: time.Now(), hash: w.key.sum("hash", a.Hash)}
+	p.rights.User = inner
+	p.rights.Everything = a.Super && s.asked(backends.CheckSuperuser) || a.AllowAll && s.asked(backends.CheckACL)
+	if p.rights.Everything || !s.asked(backends.CheckACL) {
+		return p
+	}
+	p.rights.Subscribes = a.Subscribes
+	img, notes, err := acl.Compile(a.Sections, acl.Options{WildcardsMatchDollar: w.o.dollar})
+	if err != nil {
+		w.journal.logf(Warning, "user %q: the rules in %s cannot be used, and grant nothing: %v", inner, s.name, err)
+	}
+	for _, n := range notes {
+		w.journal.logf(Warning, "user %q: %s: %s", inner, s.name, n)
+	}
+	w.noteDollar(a.Sections)
+	p.rights.Image = img
+	return p
+}
+
+// noteDollar says once that a rule does not reach as far as it did with the
+// predecessor.
+func (w *workers) noteDollar(sections []backends.Section) {
+	if w.o.dollar || w.dollar.Load() {
+		return
+	}
+	for _, s := range sections {
+		for _, r := range s {
+			if !r.Deny && acl.ReachesDollar(r.Pattern) && w.dollar.CompareAndSwap(false, true) {
+				w.journal.logf(Notice, "rules that begin with # or + do not reach topics that begin with $, such as $SYS; "+
+					"grant those by name, or set wildcards_match_dollar true")
+			}
+		}
+	}
+}
+
+// othersWait is how long an admission waits for the rights in sources that did
+// not verify the password.
+const othersWait = 250 * time.Millisecond
+
+// rest completes the parts of a user whose password was verified with what the
+// other sources grant. One that does not answer soon is left for later.
+func (w *workers) rest(ctx context.Context, j *job, known []part) []part {
+	ctx, cancel := context.WithTimeout(ctx, othersWait)
+	defer cancel()
+	return w.parts(ctx, j, known)
+}
+
+// parts returns what each source grants a user: known holds what was found
+// already. It does not wait for anything if all sources answer from memory.
+func (w *workers) parts(ctx context.Context, j *job, known []part) []part {
+	in, inner := w.chain.route(j.name)
+	var parts []part
+	for _, i := range in {
+		if k := slices.IndexFunc(known, func(p part) bool { return p.source == i }); k >= 0 {
+			parts = append(parts, known[k])
+			continue
+		}
+		s := w.chain.sources[i]
+		if s.asked(backends.CheckACL|backends.CheckSuperuser) || slices.Contains(j.vouchers, i) {
+			parts = append(parts, w.part(ctx, i, inner, j))
+		}
+	}
+	return parts
+}
+
+func (w *workers) part(ctx context.Context, i int, inner string, j *job) part {
+	s := w.chain.sources[i]
+	down := part{source: i, down: true}
+	if j.kind != jobProfile && s.resting() {
+		return down
+	}
+	l := backends.Lookup{Name: inner, ClientID: j.clientID, RulesOnly: !slices.Contains(j.vouchers, i)}
+	account, err := w.fetch(ctx, s, j, l)
+	if errors.Is(err, backends.ErrNoUser) {
+		return part{source: i, at: time.Now(), none: true}
+	}
+	if err != nil {
+		return down
+	}
+	if !account.Expires.IsZero() && time.Now().After(account.Expires) {
+		return part{source: i, at: time.Now(), none: true}
+	}
+	return w.judge(i, inner, account)
+}
+
+// reload has the backends read their sources again.
+func (w *workers) reload(ctx context.Context, j *job) result {
+	r := result{job: j, verdict: Accept}
+	for _, s := range w.chain.sources {
+		b, ok := s.Backend.(backends.Reloader)
+		if !ok {
+			continue
+		}
+		notes, err := b.Reload(ctx)
+		for _, n := range notes {
+			w.journal.logf(Warning, "%s: %s", s.name, n)
+		}
+		if err != nil {
+			w.journal.logf(Error, "%v; what was read before stays in force", s.wrap(err))
+			continue
+		}
+		r.done = append(r.done, s.name)
+	}
+	return r
+}
+
+// expectLogin is how long a login that begins now is likely to take; -1 if a
+// store that it needs does not answer.
+func (w *workers) expectLogin(name string) time.Duration {
+	d := w.expectFetch(name)
+	if d < 0 {
+		return d
+	}
+	took := time.Duration(w.hashTook.Load())
+	if took == 0 {
+		took = firstHash
+	}
+	return d + took*time.Duration(1+w.hashing.Ahead())
+}
+
+// expectFetch is the same for the question to the stores alone.
+func (w *workers) expectFetch(name string) time.Duration {
+	var d time.Duration
+	in, _ := w.chain.route(name)
+	for _, i := range in {
+		s := w.chain.sources[i]
+		if s.down.Load() {
+			return -1
+		}
+		d += time.Duration(s.took.Load())
+	}
+	return d
+}
