@@ -25,12 +25,13 @@ type Params struct {
 	Memory      int    // argon2id, KiB, at least 8 for a lane; chosen: 19456 (OWASP)
 	Parallelism int    // argon2id, lanes, 1 to 255; chosen: 1
 	SaltSize    int    // pbkdf2 and argon2id, bytes, 8 to 64; chosen: 16
-	KeyLength   int    // pbkdf2 and argon2id, bytes, 16 to 128; chosen: 32, 64 for sha512
+	KeyLength   int    // pbkdf2 and argon2id, bytes, 16 to 128; chosen: as the digest, 32 for argon2id
 }
 
 // New returns a maker for "bcrypt", "pbkdf2" (in the classic form of
 // mosquitto-go-auth, the salt in base64) or "argon2id". An error names the
-// parameter by its option, hasher_cost and so on.
+// parameter by its option, hasher_cost and so on. What is made may cost more than
+// [Limits] allow to verify.
 func New(scheme string, p Params) (Maker, error) {
 	switch scheme {
 	case schemeBcrypt:
@@ -109,7 +110,7 @@ func newPBKDF2Maker(p Params) (Maker, error) {
 	choose(&p.Algorithm, "sha512")
 	// OWASP Password Storage Cheat Sheet.
 	iterations := map[string]int{"sha1": 1_300_000, "sha256": 600_000, "sha512": 210_000}
-	keyLength := map[string]int{"sha1": 32, "sha256": 32, "sha512": 64}
+	keyLength := map[string]int{"sha1": 20, "sha256": 32, "sha512": 64}
 	if iterations[p.Algorithm] == 0 {
 		return nil, errors.New("hasher_algorithm must be sha1, sha256 or sha512")
 	}

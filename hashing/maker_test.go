@@ -13,12 +13,9 @@ func TestMakers(t *testing.T) {
 		prefix string
 	}{
 		{"bcrypt", Params{Cost: 4}, "bcrypt", "$2a$04$"},
-		{"bcrypt", Params{}, "bcrypt", "$2a$10$"},
-		{"pbkdf2", Params{}, "pbkdf2-sha512", "PBKDF2$sha512$210000$"},
 		{"pbkdf2", Params{Algorithm: "sha1", Iterations: 10}, "pbkdf2-sha1", "PBKDF2$sha1$10$"},
 		{"pbkdf2", Params{Algorithm: "sha256", Iterations: 10, KeyLength: 16, SaltSize: 8}, "pbkdf2-sha256", "PBKDF2$sha256$10$"},
 		{"pbkdf2", Params{Iterations: 10, KeyLength: 128, SaltSize: 64}, "pbkdf2-sha512", "PBKDF2$sha512$10$"},
-		{"argon2id", Params{}, "argon2id", "$argon2id$v=19$m=19456,t=2,p=1$"},
 		{"argon2id", Params{Memory: 4096, Iterations: 3, Parallelism: 2, KeyLength: 64, SaltSize: 8}, "argon2id", "$argon2id$v=19$m=4096,t=3,p=2$"},
 		{"argon2id", Params{Memory: 64, KeyLength: 16, SaltSize: 64}, "argon2id", "$argon2id$v=19$m=64,t=2,p=1$"},
 	}
@@ -42,11 +39,45 @@ func TestMakers(t *testing.T) {
 			t.Errorf("%s: %v", stored, err)
 			continue
 		}
-		if h.Scheme() != test.parsed || !h.Verify(password) || h.Verify(password+" ") {
-			t.Errorf("%s is %s, and matches the password: %v, another: %v", stored, h.Scheme(), h.Verify(password), h.Verify(password+" "))
+		right, wrong := h.Verify(password), h.Verify(password+" ")
+		if h.Scheme() != test.parsed || !right || wrong {
+			t.Errorf("%s is %s, and matches the password: %v, another: %v", stored, h.Scheme(), right, wrong)
 		}
-		if again, err := m.Make(password); err != nil || again == stored {
-			t.Errorf("made twice: %s and %s, %v", stored, again, err)
+	}
+}
+
+func TestMakersDefaults(t *testing.T) {
+	tests := []struct {
+		scheme string
+		params Params
+		want   Maker
+	}{
+		{"bcrypt", Params{}, bcryptMaker{10}},
+		{"pbkdf2", Params{}, pbkdf2Maker{pbkdf2KDF{"sha512", 210_000}, 16, 64}},
+		{"pbkdf2", Params{Algorithm: "sha256"}, pbkdf2Maker{pbkdf2KDF{"sha256", 600_000}, 16, 32}},
+		{"pbkdf2", Params{Algorithm: "sha1"}, pbkdf2Maker{pbkdf2KDF{"sha1", 1_300_000}, 16, 20}},
+		{"argon2id", Params{}, argon2Maker{argon2KDF{19456, 2, 1}, 16, 32}},
+	}
+	for _, test := range tests {
+		if got, err := New(test.scheme, test.params); got != test.want || err != nil {
+			t.Errorf("%s %+v: %+v, %v; want %+v", test.scheme, test.params, got, err, test.want)
+		}
+	}
+}
+
+func TestMakersSalt(t *testing.T) {
+	for _, scheme := range []string{"bcrypt", "pbkdf2", "argon2id"} {
+		m, err := New(scheme, Params{Cost: 4, Iterations: 1, Memory: 64})
+		if err != nil {
+			t.Fatal(err)
+		}
+		seen := map[string]bool{}
+		for range 10 {
+			stored, err := m.Make("password")
+			if err != nil || seen[stored] {
+				t.Errorf("%s made twice: %v, error %v", scheme, seen[stored], err)
+			}
+			seen[stored] = true
 		}
 	}
 }
