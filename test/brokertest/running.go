@@ -1,7 +1,9 @@
 package brokertest
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -155,12 +157,25 @@ func (r *Running) waitListening() {
 			r.t.Fatalf("mosquitto %s ended at the start: %v", r.Version, err)
 		default:
 		}
-		if c, err := net.Dial("tcp", r.Addr); err == nil {
-			c.Close()
+		if served(r.Addr) {
 			return
 		}
 	}
-	r.t.Fatalf("mosquitto %s does not listen on %s after %v", r.Version, r.Addr, patience)
+	r.t.Fatalf("mosquitto %s does not serve %s after %v", r.Version, r.Addr, patience)
+}
+
+// served reports whether a broker has accepted a connection and seen its end. It
+// handles signals only then; a port is open before.
+func served(addr string) bool {
+	c, err := net.Dial("tcp", addr)
+	if err != nil {
+		return false
+	}
+	defer c.Close()
+	c.(*net.TCPConn).CloseWrite()
+	c.SetReadDeadline(time.Now().Add(patience))
+	_, err = c.Read(make([]byte, 1))
+	return err == io.EOF || errors.Is(err, syscall.ECONNRESET)
 }
 
 // Reload tells the broker to read its configuration again (SIGHUP).
