@@ -103,7 +103,7 @@ struct mosquitto *host_client(const char *id, bool *known)
 	return host.client ? host.client(id) : NULL;
 }
 
-void host_set_username(struct mosquitto *client, const char *name) { host.set_username(client, name); }
+void host_set_username(uintptr_t client, const char *name) { host.set_username((struct mosquitto *)client, name); }
 
 void instance_set_attention(struct instance *i, int on) { atomic_store(&i->attention, on); }
 

@@ -67,7 +67,7 @@ func (h *host) Find(clientID string) (plugin.Ref, bool) {
 func (h *host) SetUsername(client plugin.Ref, name string) {
 	c := C.CString(name)
 	defer C.free(unsafe.Pointer(c))
-	C.host_set_username((*C.struct_mosquitto)(unsafe.Pointer(uintptr(client))), c)
+	C.host_set_username(C.uintptr_t(client), c)
 }
 
 func (h *host) Turn() uint64 { return uint64(C.host_turn) }

@@ -62,7 +62,7 @@ void host_log(int level, const char *text);
 void host_complete(const char *id, bool allow);
 void host_kick(const char *id);
 struct mosquitto *host_client(const char *id, bool *known);
-void host_set_username(struct mosquitto *client, const char *name);
+void host_set_username(uintptr_t client, const char *name);
 
 /* For Go, which cannot use atomics of C. */
 void instance_set_attention(struct instance *, int on);

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -39,9 +40,10 @@ type Engine struct {
 	backlog    []*job // clients to verify again, as there is room
 	probed     map[int]bool
 
-	reasking  bool // the broker is asking about all sessions (2.0)
-	reloading bool
-	spread    int
+	reasking    bool // the broker is asking about all sessions (2.0)
+	reloading   bool // a worker has the backends read their sources again
+	reloadAgain bool
+	spread      int
 }
 
 // Counters count what the engine did since it started. They may be read at any
@@ -162,13 +164,18 @@ func (e *Engine) Reload() {
 	e.reasking = true
 	clear(e.early)
 	if e.reloading {
+		e.reloadAgain = true // the reading under way may have begun before the change
 		return
 	}
+	e.readAgain()
+}
+
+func (e *Engine) readAgain() {
+	e.reloadAgain = false
 	e.reloading = e.work.submit(&job{kind: jobReload})
 	if !e.reloading {
-		e.journal.logf(Error, "could not reload: too many logins are waiting")
+		e.journal.logf(Error, "could not reload: too many logins are waiting; send SIGHUP again")
 	}
-	e.host.Wake()
 }
 
 // Tick installs what workers have found, and completes the logins that were
@@ -309,10 +316,14 @@ func (e *Engine) kick(clientID, why string) {
 // finishReload has everything that rests on the backends that were read again
 // looked up anew.
 func (e *Engine) finishReload(r result) {
-	e.reloading = false
 	if len(r.done) > 0 {
-		e.journal.logf(Info, "read again: %v", r.done)
+		e.journal.logf(Info, "read again: %s", strings.Join(r.done, ", "))
 	}
+	if e.reloadAgain {
+		e.readAgain()
+		return
+	}
+	e.reloading = false
 	for _, p := range e.profiles {
 		p.next = time.Time{}
 		e.refreshNow(p)

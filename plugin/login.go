@@ -63,7 +63,7 @@ func (e *Engine) askedAgain(j *job) (again bool, v Verdict) {
 		return again, e.refused(j, result{verdict: Refuse, why: "the session was opened with another password"})
 	}
 	j.kind = jobVerify
-	e.backlog = append(e.backlog, j)
+	e.later(j)
 	return again, Accept
 }
 
@@ -176,11 +176,17 @@ func (e *Engine) finished(j *job) (result, bool) {
 // An admission is verified again behind it.
 func (e *Engine) admit(j *job, r result) Verdict {
 	if r.verdict == Accept {
-		e.backlog = append(e.backlog, &job{kind: jobVerify, name: j.name, clientID: j.clientID, client: j.client,
-			password: j.password, address: j.address, key: j.key})
-		e.host.Wake()
+		behind := *j
+		behind.kind = jobVerify
+		e.later(&behind)
 	}
 	return e.conclude(j, r)
+}
+
+// later has a client that is in verified again, when there is room.
+func (e *Engine) later(j *job) {
+	e.backlog = append(e.backlog, j)
+	e.host.Wake()
 }
 
 // wait blocks the broker's thread until the result of a job comes, for at most
