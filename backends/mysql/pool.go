@@ -20,6 +20,11 @@ import (
 // minutes after which many firewalls forget it.
 const maxIdleTime = 3 * time.Minute
 
+// retries is how often a statement is asked again if its connection broke. The
+// liveness check before each use finds connections that the server has closed,
+// but not one that it is about to close. Asking twice does no harm.
+const retries = 2
+
 // pool is a [sqldb.Querier]. A statement is prepared when it is first asked,
 // and again by database/sql on every new connection; after that it costs one
 // round trip.
@@ -57,8 +62,14 @@ func (c connector) Connect(ctx context.Context) (driver.Conn, error) {
 
 func (p *pool) Query(ctx context.Context, text string, args []any, limit int) (sqldb.Rows, error) {
 	rows, err := p.query(ctx, text, args, limit)
-	if err != nil && unspeakable(err, args) {
-		return rows, sqldb.ErrNoMatch
+	for range retries {
+		if !cutOff(err) || ctx.Err() != nil {
+			break
+		}
+		rows, err = p.query(ctx, text, args, limit)
+	}
+	if unspeakable(err, args) {
+		return sqldb.Rows{}, sqldb.ErrNoMatch
 	}
 	return rows, explain(err)
 }
@@ -124,8 +135,20 @@ const (
 	illegalMix3          = 1270
 	illegalMixN          = 1271
 	accessDeniedNoMethod = 1698
+	connectionKilled     = 1927 // MariaDB
+	sessionKilled        = 3169 // MySQL 8
 	impossibleConversion = 3988 // MySQL 8
+	idleTooLong          = 4031 // MySQL 8
 )
+
+// cutOff tells whether the server ended the connection.
+func cutOff(err error) bool {
+	var e *mysql.MySQLError
+	if errors.As(err, &e) {
+		return e.Number == connectionKilled || e.Number == sessionKilled || e.Number == idleTooLong
+	}
+	return errors.Is(err, mysql.ErrInvalidConn)
+}
 
 // unspeakable tells whether the statement failed because a parameter cannot be
 // written in a column's character set, such as an emoji in latin1.

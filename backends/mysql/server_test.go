@@ -1,0 +1,174 @@
+package mysql
+
+import (
+	"context"
+	"crypto/rand"
+	"database/sql"
+	"fmt"
+	"io"
+	"net"
+	"os"
+	"path/filepath"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/go-sql-driver/mysql"
+
+	"mosquitto-go-auth/backends"
+)
+
+// server is a database of its own on the server that GOAUTH_TEST_MYSQL names,
+// as in root@unix(/path/to/socket)/ for an account that may do everything.
+type server struct {
+	config *mysql.Config
+	db     *sql.DB // in the new database
+}
+
+func newServer(t *testing.T) *server {
+	dsn := os.Getenv("GOAUTH_TEST_MYSQL")
+	if dsn == "" {
+		t.Skip("GOAUTH_TEST_MYSQL does not name a server")
+	}
+	config, err := mysql.ParseDSN(dsn)
+	if err != nil {
+		t.Fatal(err)
+	}
+	root := openDB(t, config)
+	config.DBName = "goauth_" + strings.ToLower(rand.Text())
+	mustExec(t, root, "CREATE DATABASE "+config.DBName+" CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+	t.Cleanup(func() { root.Exec("DROP DATABASE " + config.DBName) })
+	return &server{config, openDB(t, config)}
+}
+
+func openDB(t *testing.T, config *mysql.Config) *sql.DB {
+	connector, err := mysql.NewConnector(config)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := sql.OpenDB(connector)
+	t.Cleanup(func() { db.Close() })
+	return db
+}
+
+func mustExec(t *testing.T, db *sql.DB, statements ...string) {
+	t.Helper()
+	for _, s := range statements {
+		if _, err := db.Exec(s); err != nil {
+			t.Fatalf("%s: %v", s, err)
+		}
+	}
+}
+
+// options are those of the connection, in mosquitto-go-auth's names.
+func (s *server) options() string {
+	text := "mysql_dbname " + s.config.DBName + "\nmysql_user " + s.config.User + "\n"
+	if s.config.Passwd != "" {
+		text += "mysql_password " + s.config.Passwd + "\n"
+	}
+	if s.config.Net == "unix" {
+		return text + "mysql_protocol unix\nmysql_socket " + s.config.Addr + "\n"
+	}
+	host, port, _ := net.SplitHostPort(s.config.Addr)
+	return text + "mysql_host " + host + "\nmysql_port " + port + "\n"
+}
+
+func (s *server) open(t *testing.T, options ...string) backends.Opened {
+	t.Helper()
+	return open(t, s.options()+strings.Join(options, "\n"))
+}
+
+func open(t *testing.T, options string) backends.Opened {
+	t.Helper()
+	opened, _, faults := load(options, backends.AllChecks)
+	if faults != nil {
+		t.Fatal(faults)
+	}
+	t.Cleanup(func() { opened.Close() })
+	return opened
+}
+
+func ctxOf(t *testing.T) context.Context {
+	ctx, cancel := context.WithTimeout(t.Context(), 10*time.Second)
+	t.Cleanup(cancel)
+	return ctx
+}
+
+func user(t *testing.T, b backends.Backend, name string) backends.Account {
+	t.Helper()
+	a, err := b.User(ctxOf(t), backends.Lookup{Name: name, ClientID: "c1"})
+	if err != nil {
+		t.Fatalf("%.40q: %v", name, err)
+	}
+	return a
+}
+
+// proxy stands between a backend and the server and can be cut, which is what
+// a restart of the server is to a client: connections and all that was
+// prepared on them are gone.
+type proxy struct {
+	listener net.Listener
+	mu       sync.Mutex
+	conns    map[net.Conn]bool
+	refuse   bool
+}
+
+func (s *server) proxy(t *testing.T) *proxy {
+	socket := filepath.Join(t.TempDir(), "s")
+	listener, err := net.Listen("unix", socket)
+	if err != nil {
+		t.Fatal(err)
+	}
+	p := &proxy{listener: listener, conns: map[net.Conn]bool{}}
+	t.Cleanup(func() { listener.Close(); p.cut(true) })
+	go func() {
+		for {
+			client, err := listener.Accept()
+			if err != nil {
+				return
+			}
+			p.join(client, s.config)
+		}
+	}()
+	return p
+}
+
+func (p *proxy) join(client net.Conn, config *mysql.Config) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.refuse {
+		client.Close()
+		return
+	}
+	up, err := net.Dial(config.Net, config.Addr)
+	if err != nil {
+		client.Close()
+		return
+	}
+	p.conns[client], p.conns[up] = true, true
+	go pipe(client, up)
+	go pipe(up, client)
+}
+
+func pipe(to, from net.Conn) {
+	io.Copy(to, from)
+	to.Close()
+	from.Close()
+}
+
+// cut breaks all connections, and refuses or lets in new ones.
+func (p *proxy) cut(refuse bool) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.refuse = refuse
+	for c := range p.conns {
+		c.Close()
+	}
+	clear(p.conns)
+}
+
+func (s *server) through(p *proxy) string {
+	return fmt.Sprintf("mysql_dbname %s\nmysql_user %s\nmysql_password %s\nmysql_protocol unix\nmysql_socket %s\n",
+		s.config.DBName, s.config.User, s.config.Passwd, p.listener.Addr())
+}
