@@ -63,6 +63,11 @@ type Account struct {
 // a password or a hash.
 var ErrNoUser = errors.New("no such user")
 
+// ErrBadAnswer says that the store answered, but with something that is no
+// account: a row of another shape than was expected. It is a fault of that one
+// account, or of the query; the store is not taken to be down.
+var ErrBadAnswer = errors.New("not an account")
+
 // Lookup is a question to a backend.
 type Lookup struct {
 	Name     string // never ""

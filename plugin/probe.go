@@ -49,7 +49,7 @@ func (w *workers) probeOnce(s *source, p backends.Prober, name string) bool {
 		}
 	}
 	if err != nil {
-		w.failed(s, err)
+		w.failed(s, "", err)
 		return false
 	}
 	if s.down.CompareAndSwap(true, false) {

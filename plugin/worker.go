@@ -190,7 +190,7 @@ func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Looku
 	start := time.Now()
 	a, err := w.ask(ctx, s, l, j.name == anonymous)
 	if err != nil && !errors.Is(err, backends.ErrNoUser) {
-		w.failed(s, err)
+		w.failed(s, j.name, err)
 		return a, s.wrap(err)
 	}
 	s.took.Store(int64(time.Since(start)))
@@ -216,7 +216,11 @@ func (w *workers) ask(ctx context.Context, s *source, l backends.Lookup, anonymo
 
 // failed notes that a source could not answer. Only the first of a row of
 // failures is logged.
-func (w *workers) failed(s *source, err error) {
+func (w *workers) failed(s *source, name string, err error) {
+	if errors.Is(err, backends.ErrBadAnswer) {
+		w.journal.logf(Warning, "user %q: %v", name, s.wrap(err))
+		return
+	}
 	s.tried.Store(time.Now().UnixNano())
 	if w.ctx.Err() == nil && s.down.CompareAndSwap(false, true) {
 		w.journal.logf(Warning, "%v; logins that need it are refused as unavailable until it answers", s.wrap(err))

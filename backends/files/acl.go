@@ -108,7 +108,7 @@ func parseRule(text string, d dialect) (backends.Rule, error) {
 	if filter == "" {
 		word, filter = "readwrite", word
 	}
-	if err := checkFilter(filter); err != nil {
+	if err := backends.CheckFilter(filter); err != nil {
 		return backends.Rule{}, err
 	}
 	r, ok := d.access(word, filter)
@@ -125,37 +125,6 @@ func checkName(name string) error {
 	}
 	if !validText(name) {
 		return errors.New("the user name is not UTF-8 as MQTT demands it")
-	}
-	return nil
-}
-
-// The most that a filter may have: bytes by MQTT's rules, levels by the
-// broker's.
-const (
-	maxFilter = 65535
-	maxLevels = 200
-)
-
-// checkFilter tells why a text is no topic filter (MQTT 5.0, section 4.7).
-func checkFilter(f string) error {
-	levels := strings.Split(f, "/")
-	switch {
-	case f == "":
-		return errors.New("no topic filter")
-	case len(f) > maxFilter:
-		return fmt.Errorf("the topic filter is longer than %d bytes", maxFilter)
-	case len(levels) > maxLevels:
-		return fmt.Errorf("the topic filter has more than %d levels", maxLevels)
-	case !validText(f):
-		return errors.New("the topic filter is not UTF-8 as MQTT demands it")
-	}
-	for i, level := range levels {
-		switch {
-		case strings.Contains(level, "#") && (level != "#" || i < len(levels)-1):
-			return errors.New("bad topic filter: # must be the whole of the last level")
-		case strings.Contains(level, "+") && level != "+":
-			return errors.New("bad topic filter: + must be the whole of a level")
-		}
 	}
 	return nil
 }

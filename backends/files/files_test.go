@@ -177,12 +177,12 @@ func TestBytes(t *testing.T) {
 		{"names that are no text", "a\xffb:h\nnul\x00:h\nc:h", "",
 			"passwords:1: skipped: the user name is not UTF-8 as MQTT demands it\n" +
 				"passwords:2: skipped: the user name is not UTF-8 as MQTT demands it\nc login\n"},
-		{"ACL that is no text", "", "user a\xff\ntopic b\xff\npattern c\x00\ntopic read " + long + "\ntopic " + strings.Repeat("/", 200),
+		{"ACL that is no text", "", "user a\xff\ntopic b\xff\npattern c\x00\ntopic read " + long + "\ntopic " + strings.Repeat("/", 201),
 			"acl:1: the user name is not UTF-8 as MQTT demands it\n" +
 				"acl:2: the topic filter is not UTF-8 as MQTT demands it\n" +
 				"acl:3: the topic filter is not UTF-8 as MQTT demands it\n" +
 				"acl:4: the topic filter is longer than 65535 bytes\n" +
-				"acl:5: the topic filter has more than 200 levels\n"},
+				"acl:5: the topic filter has more than 201 levels\n"},
 		{"the longest filter", "", "topic read " + long[1:], "others\n  1 grant rs " + long[1:] + "\n"},
 		{"the deepest filter", "", "topic read " + strings.Repeat("/", 199), "others\n  1 grant rs " + strings.Repeat("/", 199) + "\n"},
 	}

@@ -18,6 +18,9 @@ type shapeError struct{ text string }
 
 func (e *shapeError) Error() string { return e.text }
 
+// Is makes it a backends.ErrBadAnswer.
+func (e *shapeError) Is(target error) bool { return target == backends.ErrBadAnswer }
+
 func misshapen(format string, args ...any) error {
 	return &shapeError{fmt.Sprintf(format, args...)}
 }

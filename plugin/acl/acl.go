@@ -80,12 +80,8 @@ func unshared(filter string) (string, bool) {
 	return inner, ok && inner != ""
 }
 
-// ForEverything tells whether a filter asks for all topics.
+// forEverything tells whether a filter asks for all topics.
 func forEverything(filter string) bool { return filter == "#" || filter == "+/#" }
-
-// MaxLevels is how many levels a pattern may have. Mosquitto refuses topics
-// with more than 200.
-const MaxLevels = 200
 
 // hasSpecial tells whether a name holds a character that has a meaning in a
 // topic filter, so that it must not be put into a rule.

@@ -1,10 +1,8 @@
 package acl
 
 import (
-	"errors"
 	"fmt"
 	"strings"
-	"unicode/utf8"
 
 	"mosquitto-go-auth/backends"
 )
@@ -24,7 +22,7 @@ func Compile(sections []backends.Section, o Options) (img Image, notes []string,
 	for i, s := range sections {
 		roots[i] = &node{}
 		for _, r := range s {
-			if err := checkPattern(r.Pattern); err != nil {
+			if err := backends.CheckFilter(r.Pattern); err != nil {
 				if r.Deny {
 					return nil, nil, fmt.Errorf("rule deny %q: %w", r.Pattern, err)
 				}
@@ -41,40 +39,6 @@ func Compile(sections []backends.Section, o Options) (img Image, notes []string,
 // with $ if wildcards did so: what the predecessor's users may rely on.
 func ReachesDollar(pattern string) bool {
 	return strings.HasPrefix(pattern, "#") || strings.HasPrefix(pattern, "+")
-}
-
-var (
-	errEmpty     = errors.New("it is empty")
-	errTooLong   = errors.New("it is longer than 65535 bytes")
-	errTooDeep   = fmt.Errorf("it has more than %d levels", MaxLevels)
-	errCharacter = errors.New("it is not valid UTF-8, or has a NUL character")
-	errHash      = errors.New("# must be the last level, alone")
-	errPlus      = errors.New("+ must be alone in its level")
-)
-
-// checkPattern tells why a pattern is no topic filter (MQTT 5.0, section 4.7).
-func checkPattern(p string) error {
-	switch {
-	case p == "":
-		return errEmpty
-	case len(p) > 65535:
-		return errTooLong
-	case !utf8.ValidString(p) || strings.IndexByte(p, 0) >= 0:
-		return errCharacter
-	case strings.Count(p, "/") >= MaxLevels:
-		return errTooDeep
-	}
-	for rest, more := p, true; more; {
-		var level string
-		level, rest, more = strings.Cut(rest, "/")
-		if strings.Contains(level, "#") && (level != "#" || more) {
-			return errHash
-		}
-		if strings.Contains(level, "+") && level != "+" {
-			return errPlus
-		}
-	}
-	return nil
 }
 
 // node is a level of the tree while it is built.
