@@ -24,7 +24,7 @@ func Compile(sections []backends.Section, o Options) (img Image, notes []string,
 		for _, r := range s {
 			if err := backends.CheckFilter(r.Pattern); err != nil {
 				if r.Deny {
-					return nil, nil, fmt.Errorf("rule deny %q: %w", r.Pattern, err)
+					return "", nil, fmt.Errorf("rule deny %q: %w", r.Pattern, err)
 				}
 				notes = append(notes, fmt.Sprintf("rule %q is left out: %v", r.Pattern, err))
 				continue

@@ -2,11 +2,13 @@ package acl
 
 import (
 	"encoding/binary"
+	"unique"
 )
 
 // Image is an account's compiled rules. It holds only offsets from its own
-// begin, so it may be copied anywhere. All numbers are 32 bits wide, in the
-// order of the machine, at offsets that are multiples of four.
+// begin, so it may be copied anywhere. All numbers are 32 bits wide, the least
+// significant byte first, at offsets that are multiples of four. Compile keeps
+// equal images in memory once.
 //
 //	image     flags, number of sections, offset of each section's root node
 //	node      rights, plus, literals, templates
@@ -19,7 +21,7 @@ import (
 //	templates offset of a list, or 0: its length, then the entries
 //	entry     hash (0 in a list), offset and length of the level's text, node;
 //	          an entry whose node is 0 is free
-type Image []byte
+type Image string
 
 const (
 	flagDollar = 1 // + and # match a first level that begins with $
@@ -45,9 +47,10 @@ const (
 	headerSize = 4 // of a table or list
 )
 
-func (img Image) word(off uint32) uint32 { return binary.NativeEndian.Uint32(img[off:]) }
-
-func (img Image) put(off, v uint32) { binary.NativeEndian.PutUint32(img[off:], v) }
+func (img Image) word(off uint32) uint32 {
+	b := img[off : off+4]
+	return uint32(b[0]) | uint32(b[1])<<8 | uint32(b[2])<<16 | uint32(b[3])<<24
+}
 
 // hashLevel is FNV-1a with 32 bits.
 func hashLevel(s string) uint32 {
@@ -63,20 +66,22 @@ func emit(roots []*node, o Options) Image {
 	e := &emitter{texts: map[string]uint32{}}
 	e.alloc(offRoots + 4*len(roots))
 	if o.WildcardsMatchDollar {
-		e.img.put(offFlags, flagDollar)
+		e.put(offFlags, flagDollar)
 	}
-	e.img.put(offSections, uint32(len(roots)))
+	e.put(offSections, uint32(len(roots)))
 	for i, r := range roots {
 		at := e.node(r)
-		e.img.put(uint32(offRoots+4*i), at)
+		e.put(uint32(offRoots+4*i), at)
 	}
-	return e.img[:len(e.img):len(e.img)]
+	return unique.Make(Image(e.img)).Value()
 }
 
 type emitter struct {
-	img   Image
+	img   []byte
 	texts map[string]uint32
 }
+
+func (e *emitter) put(off, v uint32) { binary.LittleEndian.PutUint32(e.img[off:], v) }
 
 // alloc appends n zero bytes, rounded up to a multiple of four.
 func (e *emitter) alloc(n int) uint32 {
@@ -100,15 +105,15 @@ func (e *emitter) node(n *node) uint32 {
 	copy(e.img[at:], []byte{byte(n.grant), byte(n.deny), byte(n.hashGrant), byte(n.hashDeny)})
 	if n.plus != nil {
 		plus := e.node(n.plus)
-		e.img.put(at+nodePlus, plus)
+		e.put(at+nodePlus, plus)
 	}
 	if len(n.literals.levels) > 0 {
 		table := e.table(&n.literals)
-		e.img.put(at+nodeLiterals, table)
+		e.put(at+nodeLiterals, table)
 	}
 	if len(n.templates.levels) > 0 {
 		list := e.list(&n.templates)
-		e.img.put(at+nodeTemplates, list)
+		e.put(at+nodeTemplates, list)
 	}
 	return at
 }
@@ -120,11 +125,11 @@ func (e *emitter) table(c *children) uint32 {
 		size *= 2
 	}
 	at := e.alloc(headerSize + int(size)*entrySize)
-	e.img.put(at, size-1)
+	e.put(at, size-1)
 	for _, level := range c.levels {
 		h := hashLevel(level)
 		i := h & (size - 1)
-		for e.img.word(at+headerSize+i*entrySize+entryNode) != 0 {
+		for binary.LittleEndian.Uint32(e.img[at+headerSize+i*entrySize+entryNode:]) != 0 {
 			i = (i + 1) & (size - 1)
 		}
 		e.entry(at+headerSize+i*entrySize, h, level, c.nodes[level])
@@ -134,7 +139,7 @@ func (e *emitter) table(c *children) uint32 {
 
 func (e *emitter) list(c *children) uint32 {
 	at := e.alloc(headerSize + len(c.levels)*entrySize)
-	e.img.put(at, uint32(len(c.levels)))
+	e.put(at, uint32(len(c.levels)))
 	for i, level := range c.levels {
 		e.entry(at+headerSize+uint32(i)*entrySize, 0, level, c.nodes[level])
 	}
@@ -143,8 +148,8 @@ func (e *emitter) list(c *children) uint32 {
 
 func (e *emitter) entry(at, hash uint32, level string, n *node) {
 	text, sub := e.text(level), e.node(n)
-	e.img.put(at+entryHash, hash)
-	e.img.put(at+entryText, text)
-	e.img.put(at+entryLen, uint32(len(level)))
-	e.img.put(at+entryNode, sub)
+	e.put(at+entryHash, hash)
+	e.put(at+entryText, text)
+	e.put(at+entryLen, uint32(len(level)))
+	e.put(at+entryNode, sub)
 }

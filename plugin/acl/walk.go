@@ -143,15 +143,15 @@ func (w *walker) literal(table uint32, level string) uint32 {
 	for i := h & mask; ; i = (i + 1) & mask {
 		e := table + headerSize + i*entrySize
 		n := w.img.word(e + entryNode)
-		if n == 0 || w.img.word(e+entryHash) == h && string(w.text(e)) == level {
+		if n == 0 || w.img.word(e+entryHash) == h && w.text(e) == level {
 			return n
 		}
 	}
 }
 
-func (w *walker) text(entry uint32) []byte {
+func (w *walker) text(entry uint32) string {
 	at := w.img.word(entry + entryText)
-	return w.img[at : at+w.img.word(entry+entryLen)]
+	return string(w.img[at : at+w.img.word(entry+entryLen)])
 }
 
 // templates sets aside the nodes of the levels with placeholders that fit.
@@ -177,7 +177,7 @@ func (w *walker) templates(list uint32, level string, next int32, hidden bool) b
 
 // fits compares a level with a template. A placeholder is replaced once; what
 // it stands for is not looked at again.
-func (w *walker) fits(t []byte, level string) bool {
+func (w *walker) fits(t, level string) bool {
 	for i := 0; i < len(t); i++ {
 		if t[i] != placeholder {
 			if level == "" || level[0] != t[i] {

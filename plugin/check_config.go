@@ -1,0 +1,63 @@
+package plugin
+
+import (
+	"context"
+
+	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/conf"
+)
+
+// Report is what [CheckConfig] found out about the options of one instance.
+type Report struct {
+	Faults   conf.Faults   // why the broker would not start
+	Warnings []conf.Remark // what is probably not meant
+	Backends []Finding     // in the order in which they are asked
+}
+
+// Finding is what there is to say of one backend.
+type Finding struct {
+	Name   string          // as in the option backends
+	Checks backends.Checks // what it is asked for
+	Notes  []string        // what an operator should know, a sentence each
+	Asked  bool            // its store was asked; one without a server has nothing to ask
+	Err    error           // why the store could not answer
+}
+
+// CheckConfig reads the options of one instance as [New] does, opens the
+// backends, asks each store that can be asked whether it answers and what it
+// makes of the queries, and closes all of them again. A store gets ten seconds,
+// unless ctx ends before. Where there are faults, no store is asked: what it
+// would say of options that count in part could mislead.
+func CheckConfig(ctx context.Context, drivers []backends.Driver, lines []conf.Line) (r Report) {
+	set := conf.NewSet()
+	o, open := Declare(set, drivers)
+	set.Parse(lines)
+	chain, _ := openChain(set, o, drivers, open) // each source holds its notes, too
+	defer func() {
+		// Nothing was written, and nobody waits for the connections.
+		_ = chain.close()
+	}()
+	o.check(set)
+	r.Warnings, r.Faults = set.Result()
+	for _, s := range chain.sources {
+		f := Finding{Name: s.name, Checks: s.checks, Notes: s.Notes}
+		if len(r.Faults) == 0 {
+			f.ask(ctx, s.Backend)
+		}
+		r.Backends = append(r.Backends, f)
+	}
+	return r
+}
+
+// ask has a backend examine itself against its store.
+func (f *Finding) ask(ctx context.Context, b backends.Backend) {
+	p, ok := b.(backends.Prober)
+	if !ok {
+		return
+	}
+	ctx, cancel := context.WithTimeout(ctx, probeTimeout)
+	defer cancel()
+	notes, err := p.Probe(ctx, "")
+	f.Notes = append(f.Notes[:len(f.Notes):len(f.Notes)], notes...)
+	f.Asked, f.Err = true, err
+}
