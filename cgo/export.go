@@ -30,7 +30,8 @@ var process = plugin.Process{Credit: plugin.NewCredit()}
 // thread of the broker's HTTP API may.
 type attached struct {
 	*plugin.Engine
-	host *host
+	host   *host
+	rights *rights
 }
 
 // engineOf returns the engine of an instance.
@@ -67,13 +68,20 @@ func goauthInit(in *C.struct_instance, options *C.struct_mosquitto_opt, count C.
 	for _, o := range unsafe.Slice(options, int(count)) {
 		lines = append(lines, conf.Line{Key: C.GoString(o.key), Value: C.GoString(o.value)})
 	}
-	e, err := plugin.New(h, &process, plugin.Table{}, all.Drivers(), lines)
+	r, err := newRights()
 	if err != nil {
 		h.logFaults(err)
 		return rc
 	}
-	in.engine = C.uintptr_t(cgo.NewHandle(&attached{e, h}))
-	in.admits, in.judges = C.bool(e.Admits()), C.bool(e.Judges())
+	e, err := plugin.New(h, &process, r, all.Drivers(), lines)
+	if err != nil {
+		r.free()
+		h.logFaults(err)
+		return rc
+	}
+	in.engine = C.uintptr_t(cgo.NewHandle(&attached{e, h, r}))
+	in.rights = r.table
+	in.admits, in.judges, in.deny_special = C.bool(e.Admits()), C.bool(e.Judges()), C.bool(e.DeniesSpecial())
 	return C.MOSQ_ERR_SUCCESS
 }
 
@@ -102,6 +110,8 @@ func goauthCleanup(in *C.struct_instance) {
 	handle.Delete()
 	e.host.close()
 	e.Close()
+	in.rights = nil
+	e.rights.free()
 }
 
 //export goauthLogin
@@ -140,10 +150,13 @@ func goauthCheck(in *C.struct_instance, client *C.struct_mosquitto, id, username
 //export goauthTick
 func goauthTick(in *C.struct_instance) (again C.int) {
 	defer contain(in)
-	if engineOf(in).Tick() {
-		return 1
+	e := engineOf(in)
+	again = 1
+	if !e.Tick() {
+		again = 0
 	}
-	return 0
+	in.guarded = C.bool(e.Guarding())
+	return again
 }
 
 //export goauthReload

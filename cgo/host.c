@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <signal.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 struct host_functions host;
@@ -84,6 +85,13 @@ void host_signal(void)
 	if (wake_signal && !host_is_main()) {
 		syscall(SYS_tgkill, getpid(), main_tid, wake_signal);
 	}
+}
+
+int64_t host_now(void)
+{
+	struct timespec t;
+	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
+	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
 void host_log(int level, const char *text) { host.log_printf(level, "%s", text); }

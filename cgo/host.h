@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 
 #include "abi.h"
+#include "rights.h"
 
 /* The broker's functions, looked up when the plugin is loaded; NULL for those
  * that this broker does not have. */
@@ -26,15 +27,16 @@ struct host_functions {
 
 extern struct host_functions host;
 
-/* What Go answers, in the order of plugin.Verdict and plugin.Answer. */
+/* What Go answers, in the order of plugin.Verdict. */
 enum { LOGIN_REFUSE, LOGIN_ACCEPT, LOGIN_DEFER, LOGIN_UNAVAILABLE, LOGIN_COME_BACK, LOGIN_PENDING };
-enum { ACL_DENIED, ACL_GRANTED, ACL_NOT_JUDGED };
 
 /* instance is one use of the plugin in the broker. */
 struct instance {
 	uintptr_t engine;            /* the Go side's handle, 0 for none */
 	mosquitto_plugin_id_t *id;
-	bool admits, judges;
+	bool admits, judges, deny_special;
+	bool guarded;                /* clients are pending, or were a moment ago */
+	struct rights *rights;       /* what users may do */
 	atomic_int attention;        /* TICK has to enter Go */
 };
 
@@ -63,6 +65,9 @@ void host_complete(const char *id, bool allow);
 void host_kick(const char *id);
 struct mosquitto *host_client(const char *id, bool *known);
 void host_set_username(uintptr_t client, const char *name);
+
+/* host_now is a time in nanoseconds, some milliseconds coarse. */
+int64_t host_now(void);
 
 /* For Go, which cannot use atomics of C. */
 void instance_set_attention(struct instance *, int on);

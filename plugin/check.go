@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"strings"
 
 	"mosquitto-go-auth/backends"
 )
@@ -26,7 +27,7 @@ func (e *Engine) Check(client Ref, clientID, username string, hasUsername bool, 
 	name := username
 	switch {
 	case !hasUsername:
-		name = anonymous
+		name = Anonymous
 	case name == "" || e.special(name):
 		return Denied
 	}
@@ -40,7 +41,7 @@ func (e *Engine) Check(client Ref, clientID, username string, hasUsername bool, 
 		}
 	}
 	e.freshen(p)
-	if allowed, _ := e.rights.Allows(name, clientID, topic, access); allowed {
+	if p.rights.Allows(clientID, topic, access) {
 		return Granted
 	}
 	return Denied
@@ -50,6 +51,7 @@ func (e *Engine) Check(client Ref, clientID, username string, hasUsername bool, 
 // with a certificate, one whose session was restored, the author of a retained
 // message. It waits for a worker within the stall credit.
 func (e *Engine) missed(name, clientID string) *profile {
+	name, clientID = strings.Clone(name), strings.Clone(clientID) // they are only lent
 	if e.work.chain.inMemory(name) {
 		parts := e.work.parts(context.Background(), &job{kind: jobProfile, name: name, clientID: clientID}, nil)
 		return e.install(name, parts)

@@ -36,7 +36,7 @@ func (e *Engine) CheckElsewhere(clientID, username string, hasUsername bool, top
 	name := username
 	switch {
 	case !hasUsername:
-		name = anonymous
+		name = Anonymous
 	case name == "" || e.special(name):
 		return Denied
 	}

@@ -139,6 +139,13 @@ func (e *Engine) Admits() bool { return e.admits }
 // Judges tells whether there are sources of rules.
 func (e *Engine) Judges() bool { return e.judges }
 
+// DeniesSpecial tells whether names and client ids with + or # are refused.
+func (e *Engine) DeniesSpecial() bool { return e.o.denySpecial }
+
+// Guarding tells whether there are clients that must not publish: pending ones,
+// and some that were a moment ago.
+func (e *Engine) Guarding() bool { return len(e.tickets.guards) > 0 }
+
 // Counts returns the engine's counters.
 func (e *Engine) Counts() *Counters { return &e.counts }
 

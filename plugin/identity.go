@@ -2,10 +2,6 @@ package plugin
 
 import "strings"
 
-// anonymous is the name under which the rights of clients without a user name
-// are kept. No MQTT string holds a NUL.
-const anonymous = "\x00"
-
 // identify tells who a client says it is. A verdict other than Pending ends the
 // login; why says the reason.
 //

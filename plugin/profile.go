@@ -4,35 +4,33 @@ import (
 	"slices"
 	"time"
 
-	"mosquitto-go-auth/backends"
 	"mosquitto-go-auth/plugin/acl"
 )
 
-// Rights is the table of published rights that ACL checks are answered from. It
-// is used on the broker's thread only.
+// Rights is the table of published rights, from which the host answers the
+// frequent ACL checks without asking the engine. It is used on the broker's
+// thread only.
 type Rights interface {
-	// Publish sets what a user may do.
-	Publish(name string, p acl.Profile)
+	// Publish sets what a user may do. The table may answer until the given
+	// time; then the engine wants to be asked.
+	Publish(name string, p acl.Profile, until time.Time)
 	// Forget removes a user.
 	Forget(name string)
-	// Allows judges; known is false if the user is not in the table.
-	Allows(name, clientID, topic string, access backends.Access) (allowed, known bool)
 }
 
-// Table is a Rights in Go's memory.
+// Anonymous is the name under which the rights of clients without a user name
+// are published. No MQTT string holds a NUL.
+const Anonymous = "\x00"
+
+// Table is a Rights in Go's memory, for hosts that ask the engine about
+// everything.
 type Table map[string]acl.Profile
 
 // Publish implements Rights.
-func (t Table) Publish(name string, p acl.Profile) { t[name] = p }
+func (t Table) Publish(name string, p acl.Profile, _ time.Time) { t[name] = p }
 
 // Forget implements Rights.
 func (t Table) Forget(name string) { delete(t, name) }
-
-// Allows implements Rights.
-func (t Table) Allows(name, clientID, topic string, access backends.Access) (allowed, known bool) {
-	p, ok := t[name]
-	return ok && p.Allows(clientID, topic, access), ok
-}
 
 // part is what one source said of a user's rights, and when.
 type part struct {
@@ -48,8 +46,9 @@ type part struct {
 type profile struct {
 	name      string
 	parts     []part
-	next      time.Time // when something has to be done: a refresh, or the end of an old part
-	used      bool      // asked since the last look for profiles to drop
+	rights    acl.Profile // what the parts grant together
+	next      time.Time   // when something has to be done: a refresh, or the end of an old part
+	used      bool        // asked since the last look for profiles to drop
 	installed time.Time
 }
 
@@ -84,7 +83,8 @@ func (e *Engine) publish(p *profile) {
 	if slices.ContainsFunc(p.parts, func(q part) bool { return q.down }) {
 		p.next = now.Add(retryAfter)
 	}
-	e.rights.Publish(p.name, e.work.grants(p.name, p.parts, now))
+	p.rights = e.work.grants(p.name, p.parts, now)
+	e.rights.Publish(p.name, p.rights, p.next)
 }
 
 // grants puts together what the parts grant a user at a time.
@@ -96,7 +96,7 @@ func (w *workers) grants(name string, parts []part, now time.Time) acl.Profile {
 			rights = append(rights, p.rights)
 		}
 	}
-	if name != anonymous && w.chain.glob != "" && glob(w.chain.glob, name) {
+	if name != Anonymous && w.chain.glob != "" && glob(w.chain.glob, name) {
 		rights = append(rights, acl.Part{User: name, Everything: true})
 	}
 	return rights

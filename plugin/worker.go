@@ -181,14 +181,14 @@ func (w *workers) login(ctx context.Context, j *job, m *memo) result {
 // fetch asks a source for an account.
 func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Lookup) (backends.Account, error) {
 	if s.inMemory {
-		return w.ask(ctx, s, l, j.name == anonymous)
+		return w.ask(ctx, s, l, j.name == Anonymous)
 	}
 	if err := w.fetches.Enter(ctx, j.address); err != nil {
 		return backends.Account{}, s.wrap(fmt.Errorf("too many questions are waiting: %w", err))
 	}
 	defer w.fetches.Leave()
 	start := time.Now()
-	a, err := w.ask(ctx, s, l, j.name == anonymous)
+	a, err := w.ask(ctx, s, l, j.name == Anonymous)
 	if err != nil && !errors.Is(err, backends.ErrNoUser) {
 		w.failed(s, j.name, err)
 		return a, s.wrap(err)
