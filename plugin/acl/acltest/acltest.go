@@ -14,6 +14,7 @@ var levels = []string{"a", "b", "", "+", "#", "$x", "%u", "%c", "x%uy", "%u%c", 
 // Rules makes sections of rules, and a topic or filter, "" if there is too
 // little data. Rules that deny have patterns that are topic filters.
 func Rules(data []byte) (sections []backends.Section, o acl.Options, topic string) {
+	data = data[:min(len(data), 200)] // more shows nothing new
 	sections = []backends.Section{nil}
 	for len(data) > 8 {
 		b := data[0]
