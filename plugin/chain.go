@@ -94,7 +94,7 @@ func openChain(set *conf.Set, o *options, drivers []backends.Driver, open map[st
 		s := &source{name: name, checks: o.checks(name)}
 		opened, err := open[name](s.checks)
 		if err != nil {
-			set.Fault("", "backend %s: %v", name, err)
+			faults(set, name, err)
 			continue
 		}
 		s.Opened = opened
@@ -109,6 +109,24 @@ func openChain(set *conf.Set, o *options, drivers []backends.Driver, open map[st
 	}
 	c.prefix(set, o)
 	return c, notes
+}
+
+// faults adds all that an error of open holds.
+func faults(set *conf.Set, name string, err error) {
+	var remarks conf.Faults
+	if errors.As(err, &remarks) {
+		for _, r := range remarks {
+			set.Fault(r.Key, "%s", r.Text)
+		}
+		return
+	}
+	if joined, ok := err.(interface{ Unwrap() []error }); ok {
+		for _, e := range joined.Unwrap() {
+			faults(set, name, e)
+		}
+		return
+	}
+	set.Fault("", "backend %s: %v", name, err)
 }
 
 // chosen returns the names of the backends to open.
@@ -189,5 +207,5 @@ func (c *chain) prefix(set *conf.Set, o *options) {
 	}
 }
 
-// remarkName makes a backend's name part of an error.
+// wrap makes the backend's name part of an error.
 func (s *source) wrap(err error) error { return fmt.Errorf("%s: %w", s.name, err) }

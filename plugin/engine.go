@@ -191,7 +191,13 @@ func (e *Engine) readAgain() {
 func (e *Engine) Tick() (again bool) {
 	e.tickets.turn()
 	e.reasking = false
-	for _, r := range e.take() {
+	start := time.Now()
+	results := e.take()
+	for i, r := range results {
+		if i > 0 && time.Since(start) > turnTime {
+			e.arrived = append(results[i:], e.arrived...)
+			break
+		}
 		e.work.inFlight.Add(-1)
 		e.deliver(r)
 	}
@@ -199,6 +205,10 @@ func (e *Engine) Tick() (again bool) {
 	e.journal.drain(e.host)
 	return e.tickets.busy() || len(e.backlog) > 0 || len(e.arrived) > 0
 }
+
+// turnTime is how long results are worked on in one turn of the broker's loop,
+// unless a single one takes longer.
+const turnTime = time.Millisecond
 
 // take returns the results that have come.
 func (e *Engine) take() []result {
