@@ -245,6 +245,9 @@ func (e *Engine) finishLogin(r result) {
 		if f := e.early[j.key]; f != nil && f.job == j {
 			f.job, f.done = nil, r
 			e.remember(r)
+			if r.verdict == Refuse {
+				e.suspect(j)
+			}
 		}
 		return
 	}

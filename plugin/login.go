@@ -144,9 +144,14 @@ func (e *Engine) keep(j *job) *early {
 	f := &early{job: j, began: j.begun}
 	e.early[j.key] = f
 	e.earlyOrder = append(e.earlyOrder, j)
-	for len(e.earlyOrder) > 0 && time.Since(e.earlyOrder[0].begun) > e.o.authTimeout+2*earlyLife {
+	for len(e.earlyOrder) > 0 {
 		old := e.earlyOrder[0]
-		if f := e.early[old.key]; f != nil && f.began == old.begun {
+		f := e.early[old.key]
+		mine := f != nil && f.began == old.begun
+		if mine && (f.job != nil || time.Since(f.done.at) < earlyLife) {
+			break
+		}
+		if mine {
 			delete(e.early, old.key)
 		}
 		e.earlyOrder = e.earlyOrder[1:]
@@ -247,13 +252,18 @@ func (e *Engine) accepted(j *job, r result) {
 	e.probe(r.source, j.name)
 }
 
+// suspect remembers where a login failed.
+func (e *Engine) suspect(j *job) {
+	e.suspects.add(j.name)
+	e.suspects.add("@" + j.address)
+}
+
 // refused counts and logs a login that is not let in.
 func (e *Engine) refused(j *job, r result) Verdict {
 	switch r.verdict {
 	case Refuse:
 		e.counts.Refused.Add(1)
-		e.suspects.add(j.name)
-		e.suspects.add("@" + j.address)
+		e.suspect(j)
 	case Unavailable:
 		e.counts.Unavailable.Add(1)
 	case ComeBack:

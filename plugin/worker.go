@@ -119,8 +119,12 @@ func (w *workers) run(j *job) (r result) {
 			r = result{job: j, verdict: Unavailable, why: "a fault in the plugin itself"}
 		}
 	}()
-	ctx, cancel := context.WithTimeout(w.ctx, w.o.authTimeout)
-	defer cancel()
+	ctx := w.ctx
+	if j.ticket != 0 || j.reply != nil { // somebody waits; others may take their turn
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, w.o.authTimeout)
+		defer cancel()
+	}
 	switch j.kind {
 	case jobLogin, jobVerify:
 		return w.login(ctx, j, w.memo)
@@ -187,6 +191,8 @@ func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Looku
 		return backends.Account{}, s.wrap(fmt.Errorf("too many questions are waiting: %w", err))
 	}
 	defer w.fetches.Leave()
+	ctx, cancel := context.WithTimeout(ctx, w.o.authTimeout)
+	defer cancel()
 	start := time.Now()
 	a, err := w.ask(ctx, s, l, j.name == Anonymous)
 	if err != nil && !errors.Is(err, backends.ErrNoUser) {
@@ -389,8 +395,13 @@ func (w *workers) part(ctx context.Context, i int, inner string, j *job) part {
 	return w.judge(i, inner, account)
 }
 
+// reloadTimeout is how long the reading may take.
+const reloadTimeout = time.Minute
+
 // reload has the backends read their sources again.
 func (w *workers) reload(ctx context.Context, j *job) result {
+	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
+	defer cancel()
 	r := result{job: j, verdict: Accept}
 	for _, s := range w.chain.sources {
 		b, ok := s.Backend.(backends.Reloader)
