@@ -20,6 +20,7 @@ type Engine struct {
 	o       *options
 	work    *workers
 	journal *journal
+	alarm   *alarm
 	counts  Counters
 	credit  *Credit
 
@@ -85,12 +86,12 @@ func New(host Host, process *Process, rights Rights, drivers []backends.Driver, 
 	if len(faults) > 0 {
 		return nil, errors.Join(faults, chain.close())
 	}
-	e := &Engine{host: host, o: o, credit: process.Credit, rights: rights,
+	e := &Engine{host: host, alarm: &alarm{wake: host.Wake}, o: o, credit: process.Credit, rights: rights,
 		profiles: map[string]*profile{}, fetching: map[string]*job{}, sessions: newSessions(), tickets: newTickets(),
 		early: map[mac]*early{}, probed: map[int]bool{},
 		suspects: newRecent(suspectsLife, suspectsSize), unknown: newRecent(suspectsLife, suspectsSize)}
 	var err error
-	e.journal, err = newJournal(&o.log, host.Wake)
+	e.journal, err = newJournal(&o.log, e.alarm.ring)
 	if err != nil {
 		host.Log(Warning, "go-auth: "+err.Error()+"; logging to the broker's log instead")
 	}
@@ -121,7 +122,7 @@ func (e *Engine) employ(process *Process, c *chain) {
 	}
 	key := newMACKey()
 	w := &workers{chain: c, o: e.o, journal: e.journal, counts: &e.counts, hashing: process.Hashing,
-		fetches: NewGate(e.o.fetchLimit), key: key, results: make(chan result, e.o.queueMax), wake: e.host.Wake}
+		fetches: NewGate(e.o.fetchLimit), key: key, results: make(chan result, e.o.queueMax), wake: e.alarm.ring}
 	if e.o.memo {
 		w.memo = newMemo(key, e.o.memoSeconds, memoSize)
 		e.warm = newMemo(key, e.o.memoSeconds, memoSize)
@@ -370,7 +371,8 @@ func (w *workers) backlog(e *Engine) {
 	}
 }
 
-// Close ends the instance. It does not wait for workers.
+// Close ends the instance. It does not wait for workers; those that are still at
+// work end when their store lets them, and do not call the host any more.
 func (e *Engine) Close() {
 	e.work.stop()
 	if err := e.work.chain.close(); err != nil {
@@ -378,6 +380,7 @@ func (e *Engine) Close() {
 	}
 	e.journal.logf(Info, "%s", &e.counts)
 	e.journal.close(e.host)
+	e.alarm.silence()
 }
 
 // Forget is told of a client that logs in by a way that is not ours: a guard for

@@ -49,6 +49,7 @@ type journal struct {
 	dropped atomic.Int64
 	wake    func()
 	out     io.WriteCloser // nil: the broker's log
+	done    chan struct{}  // closed by close: the rest is written, and no more
 	written sync.WaitGroup
 }
 
@@ -57,7 +58,7 @@ const journalSize = 1024
 // newJournal opens the destination. A file that cannot be opened is no fault:
 // the broker's own log is used, and the error returned for it.
 func newJournal(o *logOptions, wake func()) (*journal, error) {
-	j := &journal{limit: levels[o.level].rank(), lines: make(chan line, journalSize), wake: wake}
+	j := &journal{limit: levels[o.level].rank(), lines: make(chan line, journalSize), wake: wake, done: make(chan struct{})}
 	var err error
 	switch o.dest {
 	case "stderr":
@@ -123,29 +124,41 @@ func (j *journal) drain(h Host) {
 
 // write writes to the file or stream, a line each as Mosquitto writes them.
 func (j *journal) write() {
-	for l := range j.lines {
-		text := strings.ReplaceAll(l.text, "\n", " ")
-		if n := j.dropped.Swap(0); n > 0 {
-			text += fmt.Sprintf(" (%d lines before this were dropped)", n)
+	for open := true; open; {
+		select {
+		case l := <-j.lines:
+			j.put(l)
+		case <-j.done:
+			open = false
 		}
-		// There is nowhere left to report an error to.
-		_, _ = fmt.Fprintf(j.out, "%d: go-auth: %s\n", time.Now().Unix(), text)
+	}
+	for range len(j.lines) {
+		j.put(<-j.lines)
 	}
 	_ = j.out.Close()
 }
 
-// close waits, for a while, until the lines have been written. Nobody may log
-// any more.
+func (j *journal) put(l line) {
+	text := strings.ReplaceAll(l.text, "\n", " ")
+	if n := j.dropped.Swap(0); n > 0 {
+		text += fmt.Sprintf(" (%d lines before this were dropped)", n)
+	}
+	// There is nowhere left to report an error to.
+	_, _ = fmt.Fprintf(j.out, "%d: go-auth: %s\n", time.Now().Unix(), text)
+}
+
+// close waits, for a while, until the lines have been written. A worker that is
+// still at work may go on logging; nobody will read it.
 func (j *journal) close(h Host) {
 	j.drain(h)
 	if j.out == nil {
 		return
 	}
-	close(j.lines)
-	done := make(chan struct{})
-	go func() { j.written.Wait(); close(done) }()
+	close(j.done)
+	written := make(chan struct{})
+	go func() { j.written.Wait(); close(written) }()
 	select {
-	case <-done:
+	case <-written:
 	case <-time.After(time.Second):
 	}
 }
