@@ -38,6 +38,7 @@ struct instance {
 	bool guarded;                /* clients are pending, or were a moment ago */
 	struct rights *rights;       /* what users may do */
 	atomic_int attention;        /* TICK has to enter Go */
+	bool ticks;                  /* the broker calls TICK */
 };
 
 /* host_find looks the functions up, and notes the broker's thread. It returns

@@ -55,6 +55,18 @@ int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **userdata, struct mos
 	return MOSQ_ERR_SUCCESS;
 }
 
+/* turn does what is due in each turn of the broker's loop. */
+static void turn(struct instance *in)
+{
+	host_turn++;
+	if (instance_attention(in)) {
+		instance_set_attention(in, 0);
+		if (goauthTick(in)) {
+			instance_set_attention(in, 1);
+		}
+	}
+}
+
 static int on_basic_auth(int event, void *data, void *userdata)
 {
 	(void)event;
@@ -66,6 +78,9 @@ static int on_basic_auth(int event, void *data, void *userdata)
 		len = e->password_len; /* with NUL bytes in it */
 	}
 	bool elsewhere = !host_is_main();
+	if (!in->ticks && !elsewhere) {
+		turn(in); /* Mosquitto 2.0.11 has no TICK with per_listener_settings */
+	}
 	int version = host.client_protocol_version(e->client);
 	int answer = goauthLogin(in, e->client, (char *)host.client_id(e->client), e->username, e->password, len,
 		(char *)host.client_address(e->client), version, host.client_clean_session(e->client), elsewhere);
@@ -133,13 +148,8 @@ static int on_tick(int event, void *data, void *userdata)
 	(void)data;
 	struct instance *in = userdata;
 	host_settle();
-	host_turn++;
-	if (instance_attention(in)) {
-		instance_set_attention(in, 0);
-		if (goauthTick(in)) {
-			instance_set_attention(in, 1);
-		}
-	}
+	in->ticks = true;
+	turn(in);
 	return MOSQ_ERR_SUCCESS;
 }
 
