@@ -192,13 +192,10 @@ func (e *Engine) readAgain() {
 func (e *Engine) Tick() (again bool) {
 	e.tickets.turn()
 	e.reasking = false
-	start := time.Now()
-	results := e.take()
-	for i, r := range results {
-		if i > 0 && time.Since(start) > turnTime {
-			e.arrived = append(results[i:], e.arrived...)
-			break
-		}
+	e.take()
+	for start := time.Now(); len(e.arrived) > 0 && time.Since(start) <= turnTime; {
+		r := e.arrived[0]
+		e.arrived = e.arrived[1:]
 		e.work.inFlight.Add(-1)
 		e.deliver(r)
 	}
@@ -211,16 +208,14 @@ func (e *Engine) Tick() (again bool) {
 // unless a single one takes longer.
 const turnTime = time.Millisecond
 
-// take returns the results that have come.
-func (e *Engine) take() []result {
-	arrived := e.arrived
-	e.arrived = nil
+// take adds the results that have come to those that arrived before.
+func (e *Engine) take() {
 	for {
 		select {
 		case r := <-e.work.results:
-			arrived = append(arrived, r)
+			e.arrived = append(e.arrived, r)
 		default:
-			return arrived
+			return
 		}
 	}
 }

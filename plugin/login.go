@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"slices"
 	"time"
 
 	"mosquitto-go-auth/backends"
@@ -114,8 +115,8 @@ func (e *Engine) delay(j *job) Verdict {
 // the worker if the answer is likely to come in time, and the stall credit
 // allows it; else the client is told to come back, and finds the answer then.
 func (e *Engine) hurry(j *job) Verdict {
-	started := e.early[j.key]
-	if started == nil || started.job == nil {
+	started, joined := e.early[j.key]
+	if !joined {
 		if !e.work.submit(j) {
 			return e.refused(j, result{verdict: ComeBack, why: "too many logins are waiting"})
 		}
@@ -129,6 +130,9 @@ func (e *Engine) hurry(j *job) Verdict {
 		return e.refused(j, result{verdict: ComeBack, why: "the check takes longer than the broker can wait"})
 	}
 	delete(e.early, j.key)
+	if joined {
+		return e.admit(j, r) // it was fetched for the client's first try
+	}
 	return e.conclude(j, r)
 }
 
@@ -198,9 +202,16 @@ func (e *Engine) later(j *job) {
 // the stall credit and login_wait, if it is likely to come in time. Results of
 // other jobs that come meanwhile are left for Tick.
 func (e *Engine) wait(j *job, expected time.Duration) (result, bool) {
+	e.take()
+	if i := slices.IndexFunc(e.arrived, func(r result) bool { return r.job == j }); i >= 0 {
+		r := e.arrived[i]
+		e.arrived = slices.Delete(e.arrived, i, i+1)
+		e.work.inFlight.Add(-1)
+		return r, true
+	}
 	turn := e.host.Turn()
 	budget := min(e.loginWait(), e.credit.Available(turn))
-	if expected < 0 || expected > budget {
+	if budget <= 0 || expected < 0 || expected > budget {
 		return result{}, false
 	}
 	start := time.Now()
