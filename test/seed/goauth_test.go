@@ -42,9 +42,8 @@ func goAuthStore(t *testing.T) *store {
 	s.exec(t, "INSERT INTO test_user (username, password_hash, is_admin) VALUES ('admin', ?, 1)", hash)
 	for i := range numbers {
 		s.exec(t, "INSERT INTO test_user (username, password_hash) VALUES (CONCAT('u', ?), ?)", i, hash)
-		s.exec(t, "INSERT INTO test_acl (test_user_id, topic, rw) SELECT id, CONCAT('t/', username), 7 FROM test_user WHERE username = CONCAT('u', ?)", i)
-		s.exec(t, "INSERT INTO test_acl (test_user_id, topic, rw) SELECT id, CONCAT('mark/', username), 7 FROM test_user WHERE username = CONCAT('u', ?)", i)
 	}
+	s.exec(t, "INSERT INTO test_acl (test_user_id, topic) SELECT id, CONCAT('t/', username) FROM test_user")
 	return s
 }
 

@@ -26,7 +26,7 @@ var numbers = []struct {
 }
 
 // trial finds out what a user may do. For each of the numbers it has a user u0,
-// u1 and so on, who has every right to t/USER and to mark/USER.
+// u1 and so on, with a row for the topic t/USER.
 type trial struct {
 	broker *brokertest.Running
 	admin  *mqtt.Client                             // may do everything
@@ -79,28 +79,4 @@ func (x *trial) rights(t *testing.T, name string, rw any) string {
 		got[2] = 's'
 	}
 	return string(got)
-}
-
-// mayAll checks that a client may do everything.
-func mayAll(t *testing.T, c *mqtt.Client) {
-	t.Helper()
-	topic := "all/" + c.ID
-	mustSubscribe(t, c, topic)
-	if !reaches(t, c, c, topic) {
-		t.Errorf("client %q may not publish, or not receive", c.ID)
-	}
-}
-
-// mayNothing checks that a client may neither publish nor subscribe; admin is
-// one who may.
-func mayNothing(t *testing.T, c, admin *mqtt.Client) {
-	t.Helper()
-	topic := "none/" + c.ID
-	mustSubscribe(t, admin, topic)
-	if reaches(t, c, admin, topic) {
-		t.Errorf("client %q may publish", c.ID)
-	}
-	if subscribes(c, topic) {
-		t.Errorf("client %q may subscribe", c.ID)
-	}
 }

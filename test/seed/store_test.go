@@ -90,7 +90,7 @@ func (s *store) revoke(t *testing.T, name string) {
 	s.exec(t, "DELETE FROM mqtt_acl WHERE username = ?", name)
 }
 
-// connection returns the plugin's options for the database, and the userquery.
+// connection returns the plugin's options for the database.
 func (s *store) connection() string {
 	host, port := s.address()
 	text := fmt.Sprintf("mysql_host %s\nmysql_port %s\nmysql_dbname %s\nmysql_user %s\n",
@@ -98,13 +98,14 @@ func (s *store) connection() string {
 	if s.config.Passwd != "" {
 		text += "mysql_password " + s.config.Passwd + "\n"
 	}
-	return text + "mysql_userquery SELECT password_hash FROM mqtt_user WHERE username = ?\n"
+	return text
 }
 
-// options returns connection and the other queries for the tables of schema.sql.
-func (s *store) options() string { return s.connection() + superquery + aclquery }
+// options returns connection and the queries for the tables of schema.sql.
+func (s *store) options() string { return s.connection() + userquery + superquery + aclquery }
 
 const (
+	userquery  = "mysql_userquery SELECT password_hash FROM mqtt_user WHERE username = ?\n"
 	superquery = "mysql_superquery SELECT is_admin FROM mqtt_user WHERE username = ?\n"
 	aclquery   = "mysql_aclquery SELECT topic, rw FROM mqtt_acl WHERE username = ?\n"
 )
