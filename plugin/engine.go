@@ -35,7 +35,7 @@ type Engine struct {
 	early      map[mac]*early
 	earlyOrder []*job // the oldest first
 	warm       *memo  // like the workers' memo, but of this thread alone
-	suspects   recent // user names, and "@" with addresses, whose login failed
+	suspects   suspects
 	unknown    recent // users whose rights were not known in time
 	arrived    []result
 	backlog    []*job // clients to verify again, as there is room
@@ -65,9 +65,9 @@ type Process struct {
 }
 
 const (
-	memoSize     = 100000
-	suspectsSize = 100000
-	suspectsLife = time.Minute
+	memoSize    = 100000
+	unknownSize = 100000
+	unknownLife = time.Minute
 )
 
 // New makes an instance from the options that the broker handed over. The error
@@ -89,7 +89,7 @@ func New(host Host, process *Process, rights Rights, drivers []backends.Driver, 
 	e := &Engine{host: host, alarm: &alarm{wake: host.Wake}, o: o, credit: process.Credit, rights: rights,
 		profiles: map[string]*profile{}, fetching: map[string]*job{}, sessions: newSessions(), tickets: newTickets(),
 		early: map[mac]*early{}, probed: map[int]bool{},
-		suspects: newRecent(suspectsLife, suspectsSize), unknown: newRecent(suspectsLife, suspectsSize)}
+		suspects: newSuspects(), unknown: newRecent(unknownLife, unknownSize)}
 	var err error
 	e.journal, err = newJournal(&o.log, e.alarm.ring)
 	if err != nil {
@@ -242,7 +242,7 @@ func (e *Engine) finishLogin(r result) {
 			f.job, f.done = nil, r
 			e.remember(r)
 			if r.verdict == Refuse {
-				e.suspect(j)
+				e.suspects.add(j)
 			}
 		}
 		return
@@ -251,8 +251,12 @@ func (e *Engine) finishLogin(r result) {
 		e.journal.logf(Debug, "user %q, client %q: the login was %s, but the client has gone", j.name, j.clientID, r.verdict)
 		return
 	}
+	before := e.sessions.byID[j.clientID]
 	v := e.conclude(j, r)
 	e.host.Complete(j.clientID, v == Accept)
+	if found, known := e.host.Find(j.clientID); v == Accept && known && found != j.client {
+		e.sessions.restore(j.clientID, found, before) // the client had gone
+	}
 }
 
 // remember keeps for this thread that a hash verified a password; only sources

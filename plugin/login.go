@@ -12,17 +12,18 @@ import (
 // and waits for a worker only within the stall credit.
 func (e *Engine) Login(l Login) Verdict {
 	e.tickets.forget(l.Client)
+	again, in := e.askedAgain(&l)
 	name, v, why := e.identify(&l)
-	if v == Defer {
-		return v
-	}
-	if v != Pending {
-		return e.refused(&job{name: name, clientID: l.ClientID, address: l.Address}, result{verdict: v, why: why})
-	}
 	j := e.jobFor(&l, name)
-	again, v := e.askedAgain(j)
-	if v != Pending {
+	switch {
+	case v == Defer:
 		return v
+	case in != nil && in.foreign:
+		return Accept
+	case v != Pending:
+		return e.refused(j, result{verdict: v, why: why})
+	case in != nil:
+		return e.stays(j, in)
 	}
 	if e.o.clientIDAsName {
 		e.host.SetUsername(l.Client, name)
@@ -45,27 +46,27 @@ func (e *Engine) jobFor(l *Login, name string) *job {
 		address: l.Address, key: e.work.key.sum("login", name, l.ClientID, l.Password)}
 }
 
-// askedAgain answers for a client that is in already: after SIGHUP the broker
-// asks about every session. Verdict Pending means that the client has to prove
-// itself; again, that it must not be delayed.
-func (e *Engine) askedAgain(j *job) (again bool, v Verdict) {
-	found, known := e.host.Find(j.clientID)
-	again = known && found == j.client
-	if !again && (known || !e.reasking) {
-		return false, Pending
+// askedAgain tells whether the broker asks about a client that is in already, as
+// it does about every session after SIGHUP: such a login must not be delayed. in
+// is nil if the session is not known, or the broker could not tell.
+func (e *Engine) askedAgain(l *Login) (again bool, in *session) {
+	found, known := e.host.Find(l.ClientID)
+	again = known && found == l.Client
+	if again || !known && e.reasking {
+		in = e.sessions.of(l.ClientID, l.Client)
 	}
-	s := e.sessions.of(j.clientID, j.client)
-	switch {
-	case s == nil:
-		return again, Pending
-	case s.foreign:
-		return again, Accept
-	case s.proof != j.key:
-		return again, e.refused(j, result{verdict: Refuse, why: "the session was opened with another password"})
+	return again, in
+}
+
+// stays answers for a client that is in already. The password is verified again
+// behind the answer.
+func (e *Engine) stays(j *job, in *session) Verdict {
+	if in.proof != j.key {
+		return e.refused(j, result{verdict: Refuse, why: "the session was opened with another password"})
 	}
 	j.kind = jobVerify
 	e.later(j)
-	return again, Accept
+	return Accept
 }
 
 // fromMemory answers at once where that needs no store and no hash: all the
@@ -122,7 +123,7 @@ func (e *Engine) hurry(j *job) Verdict {
 		}
 		started = e.keep(j)
 	}
-	if e.suspects.has(j.name) || e.suspects.has("@"+j.address) {
+	if e.suspects.has(j) {
 		return e.refused(j, result{verdict: ComeBack, why: "a login from there failed lately"})
 	}
 	r, ok := e.wait(started.job, e.work.expectLogin(j.name))
@@ -242,18 +243,20 @@ func (e *Engine) loginWait() time.Duration {
 
 // conclude draws the consequences of a result for a client that is not pending.
 func (e *Engine) conclude(j *job, r result) Verdict {
-	if r.verdict != Accept {
-		return e.refused(j, r)
+	switch r.verdict {
+	case Accept:
+		e.accepted(j, r)
+		return Accept
+	case Refuse:
+		e.suspects.add(j)
 	}
-	e.accepted(j, r)
-	return Accept
+	return e.refused(j, r)
 }
 
 // accepted remembers a client that is let in, and what it may do.
 func (e *Engine) accepted(j *job, r result) {
 	e.counts.Accepted.Add(1)
-	e.suspects.remove(j.name)
-	e.suspects.remove("@" + j.address)
+	e.suspects.remove(j)
 	e.sessions.add(j.clientID, &session{client: j.client, name: j.name, proof: j.key, source: r.source, hash: r.hash})
 	if e.judges {
 		e.install(j.name, r.parts)
@@ -263,18 +266,11 @@ func (e *Engine) accepted(j *job, r result) {
 	e.probe(r.source, j.name)
 }
 
-// suspect remembers where a login failed.
-func (e *Engine) suspect(j *job) {
-	e.suspects.add(j.name)
-	e.suspects.add("@" + j.address)
-}
-
 // refused counts and logs a login that is not let in.
 func (e *Engine) refused(j *job, r result) Verdict {
 	switch r.verdict {
 	case Refuse:
 		e.counts.Refused.Add(1)
-		e.suspect(j)
 	case Unavailable:
 		e.counts.Unavailable.Add(1)
 	case ComeBack:

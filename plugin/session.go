@@ -46,6 +46,15 @@ func (s *sessions) remove(clientID string) {
 	}
 }
 
+// restore undoes an add for a client that has gone: before is the session that
+// was there, and counts if it is that of the client that has the id now.
+func (s *sessions) restore(clientID string, now Ref, before *session) {
+	s.remove(clientID)
+	if before != nil && before.client == now {
+		s.add(clientID, before)
+	}
+}
+
 // of returns the session of one client, nil if it has none or the id is now
 // another client's.
 func (s *sessions) of(clientID string, client Ref) *session {
