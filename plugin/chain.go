@@ -35,22 +35,32 @@ func (s *source) asked(c backends.Checks) bool { return s.checks&c != 0 }
 // can do without its answer.
 const retryAfter = time.Second
 
+// resting tells whether the source is to be left alone. Where it is time to try
+// again, one caller is told that it is not, and the others leave it to that one.
 func (s *source) resting() bool {
-	return s.down.Load() && time.Since(time.Unix(0, s.tried.Load())) < retryAfter
+	if !s.down.Load() {
+		return false
+	}
+	last, now := s.tried.Load(), time.Now()
+	return now.Sub(time.Unix(0, last)) < retryAfter || !s.tried.CompareAndSwap(last, now.UnixNano())
 }
 
 // chain is the backends in the order in which they are asked. It does not
 // change.
 type chain struct {
-	sources  []*source
-	all      []int            // the places of all sources
-	prefixed map[string][]int // by prefix
-	strip    bool
-	glob     string // the option superusers
+	sources   []*source
+	all       []int            // the places of all sources
+	anonymous []int            // of those that have rules for clients without a user name
+	prefixed  map[string][]int // by prefix
+	strip     bool
+	glob      string // the option superusers
 }
 
 // route tells which sources know a name, and by which name.
 func (c *chain) route(name string) (in []int, inner string) {
+	if name == Anonymous {
+		return c.anonymous, name
+	}
 	if c.prefixed != nil {
 		if prefix, rest, ok := strings.Cut(name, "_"); ok && prefix != "" {
 			if one, ok := c.prefixed[prefix]; ok {
@@ -62,6 +72,23 @@ func (c *chain) route(name string) (in []int, inner string) {
 		}
 	}
 	return c.all, name
+}
+
+// downLast puts those that failed last behind the others: a login that another
+// source verifies does not wait for them.
+func (c *chain) downLast(in []int) []int {
+	if len(in) < 2 || !slices.ContainsFunc(in, func(i int) bool { return c.sources[i].down.Load() }) {
+		return in
+	}
+	var up, down []int
+	for _, i := range in {
+		if c.sources[i].down.Load() {
+			down = append(down, i)
+		} else {
+			up = append(up, i)
+		}
+	}
+	return append(up, down...)
 }
 
 // provides tells whether any source was asked for one of the checks.
@@ -101,6 +128,9 @@ func openChain(set *conf.Set, o *options, drivers []backends.Driver, open map[st
 		s.checks &= opened.Provides
 		s.salt = o.saltOf(name)
 		_, s.inMemory = opened.Backend.(backends.InMemory)
+		if _, ok := opened.Backend.(backends.Anonymous); ok {
+			c.anonymous = append(c.anonymous, len(c.sources))
+		}
 		c.all = append(c.all, len(c.sources))
 		c.sources = append(c.sources, s)
 		for _, n := range opened.Notes {

@@ -76,18 +76,26 @@ func (e *Engine) fromMemory(j *job) (r result, ok bool) {
 	if e.warm == nil || !e.work.chain.inMemory(j.name) {
 		return r, false
 	}
+	ctx := context.Background()
+	var known []part
 	in, inner := e.work.chain.route(j.name)
 	for _, i := range in {
 		s := e.work.chain.sources[i]
 		if !s.asked(backends.CheckUser) {
 			continue
 		}
-		a, err := e.work.fetch(context.Background(), s, j, backends.Lookup{Name: inner, ClientID: j.clientID})
-		if err == nil && a.Hash != "" {
-			if !e.warm.verified(e.warm.entry(a.Hash, j.password)) {
-				return r, false
-			}
-			return e.work.login(context.Background(), j, e.warm), true
+		asked := time.Now()
+		a, err := e.work.fetch(ctx, s, j, backends.Lookup{Name: inner, ClientID: j.clientID})
+		if err != nil {
+			continue
+		}
+		known = append(known, e.work.judge(i, inner, a, asked))
+		c, sure := recall(a, j.password, e.warm)
+		if c.ok {
+			return e.work.admit(ctx, j, known, c), true
+		}
+		if !sure {
+			return r, false
 		}
 	}
 	return r, false

@@ -24,8 +24,7 @@ func (w *workers) probe(i int, name string) {
 	go func() {
 		defer func() {
 			if fault := recover(); fault != nil {
-				w.counts.Panics.Add(1)
-				w.journal.logf(Error, "a fault in the plugin itself, please report it: %v at %s", fault, where())
+				w.fault(fault)
 			}
 		}()
 		for !w.probeOnce(s, p, name) {

@@ -36,7 +36,7 @@ func (t Table) Forget(name string) { delete(t, name) }
 type part struct {
 	source int
 	rights acl.Part
-	at     time.Time // when the source last answered; zero if it never did
+	at     time.Time // when the source was asked for its last answer; zero if it never gave one
 	down   bool      // it could not answer the last time it was asked
 	none   bool      // it answered that it knows nothing of the user
 	hash   mac       // of the stored password hash, if the source vouches for the user
@@ -53,7 +53,8 @@ type profile struct {
 }
 
 // install keeps and publishes new parts. A part whose source could not answer
-// keeps what it said before, until that is too old.
+// keeps what it said before, until that is too old. What was asked for earlier
+// than what is there does not count: a slow login may bring it late.
 func (e *Engine) install(name string, parts []part) *profile {
 	p := e.profiles[name]
 	if p == nil {
@@ -62,13 +63,12 @@ func (e *Engine) install(name string, parts []part) *profile {
 		e.profiles[name] = p
 	}
 	for i, n := range parts {
-		if !n.down {
+		k := slices.IndexFunc(p.parts, func(o part) bool { return o.source == n.source })
+		if k < 0 || !n.down && !p.parts[k].at.After(n.at) {
 			continue
 		}
-		if old := slices.IndexFunc(p.parts, func(o part) bool { return o.source == n.source }); old >= 0 {
-			parts[i] = p.parts[old]
-			parts[i].down = true
-		}
+		parts[i] = p.parts[k]
+		parts[i].down = n.down || parts[i].down
 	}
 	p.parts = parts
 	p.installed = time.Now()

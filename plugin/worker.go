@@ -114,9 +114,8 @@ func (w *workers) submit(j *job) bool {
 func (w *workers) run(j *job) (r result) {
 	defer func() {
 		if p := recover(); p != nil {
-			w.counts.Panics.Add(1)
-			w.journal.logf(Error, "a fault in the plugin itself, please report it: %v at %s", p, where())
-			r = result{job: j, verdict: Unavailable, why: "a fault in the plugin itself"}
+			w.fault(p)
+			r = result{job: j, verdict: Unavailable, why: errFault.Error()}
 		}
 	}()
 	ctx := w.ctx
@@ -127,33 +126,42 @@ func (w *workers) run(j *job) (r result) {
 	}
 	switch j.kind {
 	case jobLogin, jobVerify:
-		return w.login(ctx, j, w.memo)
+		return w.login(ctx, j)
 	case jobReload:
 		return w.reload(ctx, j)
 	}
 	return result{job: j, verdict: Accept, parts: w.parts(ctx, j, nil)}
 }
 
-// where returns the place of a panic that is being recovered from.
-func where() string {
+// errFault stands for a panic. It is a fault of one question, so that the store
+// is not taken to be down.
+var errFault = fmt.Errorf("%w: a fault in the plugin itself", backends.ErrBadAnswer)
+
+// fault counts and logs a panic that was recovered from. What it was called with
+// is shown only where the runtime wrote it: anything else could hold a secret.
+func (w *workers) fault(p any) {
+	w.counts.Panics.Add(1)
+	what := fmt.Sprintf("%T", p)
+	if err, ok := p.(runtime.Error); ok {
+		what = err.Error()
+	}
 	stack := debug.Stack()
-	return string(stack[:min(len(stack), 2000)])
+	w.journal.logf(Error, "a fault in the plugin itself, please report it: %s at %s", what, stack[:min(len(stack), 2000)])
 }
 
-// login asks the sources in turn, until one verifies the password. It does not
-// wait for anything if all sources that it comes to answer from memory and the
-// memo knows the password.
-func (w *workers) login(ctx context.Context, j *job, m *memo) result {
+// login asks the sources in turn, until one verifies the password.
+func (w *workers) login(ctx context.Context, j *job) result {
 	r := result{job: j, verdict: Refuse, why: "no such user", source: -1}
 	in, inner := w.chain.route(j.name)
 	var known []part // what the sources said so far
 	tried := false   // the time of a hash was spent
-	for _, i := range in {
+	for n, i := range w.chain.downLast(in) {
 		s := w.chain.sources[i]
 		if !s.asked(backends.CheckUser) {
 			continue
 		}
-		account, err := w.fetch(ctx, s, j, backends.Lookup{Name: inner, ClientID: j.clientID})
+		asked := time.Now()
+		account, err := w.fetchShare(ctx, len(in)-n, s, j, backends.Lookup{Name: inner, ClientID: j.clientID})
 		if errors.Is(err, backends.ErrNoUser) {
 			continue
 		}
@@ -161,17 +169,14 @@ func (w *workers) login(ctx context.Context, j *job, m *memo) result {
 			r.verdict, r.why = Unavailable, err.Error()
 			continue
 		}
-		p := w.judge(i, inner, account)
-		known = append(known, p)
-		c := w.verify(ctx, s, j, account, m)
+		known = append(known, w.judge(i, inner, account, asked))
+		c := w.verify(ctx, s, j, account)
 		tried = tried || c.hashed
 		switch {
 		case c.err != nil:
 			r.verdict, r.why = Unavailable, s.wrap(c.err).Error()
 		case c.ok:
-			r = result{job: j, verdict: Accept, why: "password right (" + s.name + ")", source: i,
-				hash: p.hash, entry: c.entry, hashed: c.hashed, parts: w.rest(ctx, j, known)}
-			return r
+			return w.admit(ctx, j, known, c)
 		case r.verdict == Refuse:
 			r.why = c.why + " (" + s.name + ")"
 		}
@@ -182,10 +187,34 @@ func (w *workers) login(ctx context.Context, j *job, m *memo) result {
 	return r
 }
 
+// admit is the result for a user whose password the last of the known parts'
+// sources has verified.
+func (w *workers) admit(ctx context.Context, j *job, known []part, c comparison) result {
+	p := known[len(known)-1]
+	return result{job: j, verdict: Accept, why: "password right (" + w.chain.sources[p.source].name + ")", source: p.source,
+		hash: p.hash, entry: c.entry, hashed: c.hashed, parts: w.rest(ctx, j, known)}
+}
+
+// fetchShare asks one of so many sources that are left, and gives it its share
+// of the time that is left, so that one that hangs does not take that of the
+// others.
+func (w *workers) fetchShare(ctx context.Context, left int, s *source, j *job, l backends.Lookup) (backends.Account, error) {
+	if end, ok := ctx.Deadline(); ok && left > 1 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(left))
+		defer cancel()
+	}
+	return w.fetch(ctx, s, j, l)
+}
+
 // fetch asks a source for an account.
 func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Lookup) (backends.Account, error) {
 	if s.inMemory {
-		return w.ask(ctx, s, l, j.name == Anonymous)
+		a, err := w.ask(ctx, s, l)
+		if err != nil && !errors.Is(err, backends.ErrNoUser) {
+			err = s.wrap(err)
+		}
+		return a, err
 	}
 	if err := w.fetches.Enter(ctx, j.address); err != nil {
 		return backends.Account{}, s.wrap(fmt.Errorf("too many questions are waiting: %w", err))
@@ -194,26 +223,30 @@ func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Looku
 	ctx, cancel := context.WithTimeout(ctx, w.o.authTimeout)
 	defer cancel()
 	start := time.Now()
-	a, err := w.ask(ctx, s, l, j.name == Anonymous)
+	a, err := w.ask(ctx, s, l)
+	s.took.Store(int64(time.Since(start)))
 	if err != nil && !errors.Is(err, backends.ErrNoUser) {
 		w.failed(s, j.name, err)
 		return a, s.wrap(err)
 	}
-	s.took.Store(int64(time.Since(start)))
 	if s.down.CompareAndSwap(true, false) {
 		w.journal.logf(Notice, "%s answers again", s.name)
 	}
 	return a, err
 }
 
-func (w *workers) ask(ctx context.Context, s *source, l backends.Lookup, anonymous bool) (backends.Account, error) {
-	if anonymous {
-		if b, ok := s.Backend.(backends.Anonymous); ok {
-			return b.Anonymous(ctx)
+// ask calls the driver. A panic there is an error here.
+func (w *workers) ask(ctx context.Context, s *source, l backends.Lookup) (a backends.Account, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.fault(p)
+			a, err = backends.Account{}, errFault
 		}
-		return backends.Account{}, backends.ErrNoUser
+	}()
+	if l.Name == Anonymous {
+		return s.Backend.(backends.Anonymous).Anonymous(ctx) // see route
 	}
-	a, err := s.User(ctx, l)
+	a, err = s.User(ctx, l)
 	if err == nil && a.Name != "" && a.Name != l.Name {
 		return backends.Account{}, backends.ErrNoUser // another user's row, by the store's idea of equality
 	}
@@ -242,19 +275,30 @@ type comparison struct {
 	entry  mac    // in the memo
 }
 
+// expired tells whether an account has come to its end.
+func expired(a backends.Account) bool { return !a.Expires.IsZero() && time.Now().After(a.Expires) }
+
+// recall compares a password with an account's stored hash as far as that takes
+// no computing of a hash. m may be nil.
+func recall(a backends.Account, password string, m *memo) (c comparison, sure bool) {
+	switch {
+	case expired(a):
+		return comparison{why: "the account has expired"}, true
+	case a.Hash == "":
+		return comparison{why: "no password is stored"}, true
+	case m == nil:
+		return c, false
+	}
+	c.entry = m.entry(a.Hash, password)
+	c.ok = m.verified(c.entry)
+	return c, c.ok
+}
+
 // verify compares a password with an account's stored hash.
-func (w *workers) verify(ctx context.Context, s *source, j *job, a backends.Account, m *memo) (c comparison) {
-	if !a.Expires.IsZero() && time.Now().After(a.Expires) {
-		return comparison{why: "the account has expired"}
-	}
-	if a.Hash == "" {
-		return comparison{why: "no password is stored"}
-	}
-	if m != nil {
-		if c.entry = m.entry(a.Hash, j.password); m.verified(c.entry) {
-			c.ok = true
-			return c
-		}
+func (w *workers) verify(ctx context.Context, s *source, j *job, a backends.Account) comparison {
+	c, sure := recall(a, j.password, w.memo)
+	if sure {
+		return c
 	}
 	h, err := hashing.Parse(a.Hash, s.salt, w.o.limits)
 	if err != nil {
@@ -268,8 +312,8 @@ func (w *workers) verify(ctx context.Context, s *source, j *job, a backends.Acco
 	c.why = "wrong password"
 	decoy := h.Decoy()
 	s.decoy.Store(&decoy)
-	if c.ok && m != nil {
-		m.add(c.entry)
+	if c.ok && w.memo != nil {
+		w.memo.add(c.entry)
 	}
 	return c
 }
@@ -307,11 +351,14 @@ func firstDecoy() (hashing.Hash, error) {
 	return h.Decoy(), err
 }
 
-// judge makes a part of a profile from an account.
-func (w *workers) judge(i int, inner string, a backends.Account) part {
+// judge makes a part of a profile from an account, for which the source was asked
+// at the given time.
+func (w *workers) judge(i int, inner string, a backends.Account, asked time.Time) part {
 	s := w.chain.sources[i]
-	p := part{source: i, at: time.Now(), hash: w.key.sum("hash", a.Hash)}
-	p.rights.User = inner
+	p := part{source: i, at: asked, hash: w.key.sum("hash", a.Hash)}
+	if inner != Anonymous {
+		p.rights.User = inner
+	}
 	p.rights.Everything = a.Super && s.asked(backends.CheckSuperuser) || a.AllowAll && s.asked(backends.CheckACL)
 	if p.rights.Everything || !s.asked(backends.CheckACL) {
 		return p
@@ -382,17 +429,15 @@ func (w *workers) part(ctx context.Context, i int, inner string, j *job) part {
 		return down
 	}
 	l := backends.Lookup{Name: inner, ClientID: j.clientID, RulesOnly: !slices.Contains(j.vouchers, i)}
+	asked := time.Now()
 	account, err := w.fetch(ctx, s, j, l)
-	if errors.Is(err, backends.ErrNoUser) {
-		return part{source: i, at: time.Now(), none: true}
-	}
-	if err != nil {
+	switch {
+	case errors.Is(err, backends.ErrNoUser), err == nil && expired(account):
+		return part{source: i, at: asked, none: true}
+	case err != nil:
 		return down
 	}
-	if !account.Expires.IsZero() && time.Now().After(account.Expires) {
-		return part{source: i, at: time.Now(), none: true}
-	}
-	return w.judge(i, inner, account)
+	return w.judge(i, inner, account, asked)
 }
 
 // reloadTimeout is how long the reading may take.
@@ -421,30 +466,33 @@ func (w *workers) reload(ctx context.Context, j *job) result {
 	return r
 }
 
-// expectLogin is how long a login that begins now is likely to take; -1 if a
-// store that it needs does not answer.
+// expectLogin is how long a login that begins now is likely to take.
 func (w *workers) expectLogin(name string) time.Duration {
-	d := w.expectFetch(name)
-	if d < 0 {
-		return d
-	}
 	took := time.Duration(w.hashTook.Load())
 	if took == 0 {
 		took = firstHash
 	}
-	return d + took*time.Duration(1+w.hashing.Ahead())
+	return w.expectFetch(name) + took*time.Duration(1+w.hashing.Ahead())
 }
 
-// expectFetch is the same for the question to the stores alone.
+// expectFetch is the same for the question to the stores alone: what their last
+// answers took, errors included. One that is down is left alone where there is
+// another.
 func (w *workers) expectFetch(name string) time.Duration {
-	var d time.Duration
+	var up, down time.Duration
 	in, _ := w.chain.route(name)
+	alone := true
 	for _, i := range in {
 		s := w.chain.sources[i]
 		if s.down.Load() {
-			return -1
+			down += time.Duration(s.took.Load())
+			continue
 		}
-		d += time.Duration(s.took.Load())
+		alone = false
+		up += time.Duration(s.took.Load())
 	}
-	return d
+	if alone {
+		return down
+	}
+	return up
 }
