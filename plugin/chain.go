@@ -117,7 +117,8 @@ var errChecks = errors.New("write a list of user, superuser and acl")
 func openChain(set *conf.Set, o *options, drivers []backends.Driver, open map[string]backends.Open) (*chain, []string) {
 	c := &chain{strip: o.stripPrefix, glob: o.superusers}
 	var notes []string
-	for _, name := range chosen(set, o, drivers) {
+	names := chosen(set, o, drivers)
+	for _, name := range names {
 		s := &source{name: name, checks: o.checks(name)}
 		opened, err := open[name](s.checks)
 		if err != nil {
@@ -137,7 +138,7 @@ func openChain(set *conf.Set, o *options, drivers []backends.Driver, open map[st
 			notes = append(notes, name+": "+n)
 		}
 	}
-	c.prefix(set, o)
+	c.prefix(set, o, names)
 	return c, notes
 }
 
@@ -218,12 +219,14 @@ func (o *options) saltOf(name string) hashing.SaltEncoding {
 	return hashing.SaltAny
 }
 
-func (c *chain) prefix(set *conf.Set, o *options) {
+// prefix gives each of the backends its prefix. If not all could be opened, there
+// is a fault already.
+func (c *chain) prefix(set *conf.Set, o *options, names []string) {
 	if !o.checkPrefix {
 		return
 	}
-	if len(o.prefixes) != len(o.backends) {
-		set.Fault("prefixes", "there are %d prefixes for %d backends; write one for each, in the same order", len(o.prefixes), len(o.backends))
+	if len(o.prefixes) != len(names) {
+		set.Fault("prefixes", "there are %d prefixes for %d backends; write one for each, in the same order", len(o.prefixes), len(names))
 		return
 	}
 	c.prefixed = map[string][]int{}

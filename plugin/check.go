@@ -24,14 +24,8 @@ func (e *Engine) Check(client Ref, clientID, username string, hasUsername bool, 
 	if access == Unsubscribe {
 		return Granted
 	}
-	name := username
-	switch {
-	case !hasUsername:
-		name = Anonymous
-	case name == "" || e.special(name):
-		return Denied
-	}
-	if e.special(clientID) {
+	name, ok := e.subject(clientID, username, hasUsername)
+	if !ok {
 		return Denied
 	}
 	p := e.profiles[name]

@@ -33,14 +33,11 @@ func (e *Engine) CheckElsewhere(clientID, username string, hasUsername bool, top
 	if !e.judges {
 		return NotJudged
 	}
-	name := username
-	switch {
-	case !hasUsername:
-		name = Anonymous
-	case name == "" || e.special(name):
-		return Denied
+	if access == Unsubscribe {
+		return Granted
 	}
-	if e.special(clientID) {
+	name, ok := e.subject(clientID, username, hasUsername)
+	if !ok {
 		return Denied
 	}
 	r := e.work.elsewhere(&job{kind: jobProfile, name: name, clientID: clientID})

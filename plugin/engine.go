@@ -39,6 +39,7 @@ type Engine struct {
 	unknown    recent // users whose rights were not known in time
 	arrived    []result
 	backlog    []*job // clients to verify again, as there is room
+	kicks      []kick // for the next Tick
 	probed     map[int]bool
 
 	reasking    bool // the broker is asking about all sessions (2.0)
@@ -122,7 +123,7 @@ func (e *Engine) employ(process *Process, c *chain) {
 	}
 	key := newMACKey()
 	w := &workers{chain: c, o: e.o, journal: e.journal, counts: &e.counts, hashing: process.Hashing,
-		fetches: NewGate(e.o.fetchLimit), key: key, results: make(chan result, e.o.queueMax), wake: e.alarm.ring}
+		fetches: NewGate(e.o.fetchLimit), key: key, results: make(chan result, e.o.queueMax+1), wake: e.alarm.ring}
 	if e.o.memo {
 		w.memo = newMemo(key, e.o.memoSeconds, memoSize)
 		e.warm = newMemo(key, e.o.memoSeconds, memoSize)
@@ -179,11 +180,8 @@ func (e *Engine) Reload() {
 }
 
 func (e *Engine) readAgain() {
-	e.reloadAgain = false
-	e.reloading = e.work.submit(&job{kind: jobReload})
-	if !e.reloading {
-		e.journal.logf(Error, "could not reload: too many logins are waiting; send SIGHUP again")
-	}
+	e.reloading, e.reloadAgain = true, false
+	e.work.submit(&job{kind: jobReload}) // for which there is always room
 }
 
 // Tick installs what workers have found, and completes the logins that were
@@ -199,6 +197,7 @@ func (e *Engine) Tick() (again bool) {
 		e.work.inFlight.Add(-1)
 		e.deliver(r)
 	}
+	e.disconnect()
 	e.work.backlog(e)
 	e.journal.drain(e.host)
 	return e.tickets.busy() || len(e.backlog) > 0 || len(e.arrived) > 0
@@ -281,7 +280,7 @@ func (e *Engine) finishVerify(r result) {
 			e.install(j.name, r.parts)
 		}
 	case Refuse:
-		e.kick(j.clientID, r.why)
+		e.kick(s, j.clientID, r.why)
 	default:
 		e.journal.logf(Debug, "user %q, client %q: could not be verified again: %s", j.name, j.clientID, r.why)
 	}
@@ -298,39 +297,54 @@ func (e *Engine) finishProfile(r result) {
 		return // a login brought newer ones meanwhile
 	}
 	e.install(j.name, r.parts)
-	for _, clientID := range e.outdated(j, r.parts) {
-		e.kick(clientID, "the account has gone, or its password has changed")
-	}
+	e.kickOutdated(j, r.parts)
 }
 
-// outdated returns the clients of a user that were verified by what no longer
+// kickOutdated kicks the clients of a user that were verified by what no longer
 // holds. Only sources that were asked about the password count.
-func (e *Engine) outdated(j *job, parts []part) (ids []string) {
+func (e *Engine) kickOutdated(j *job, parts []part) {
 	for id, s := range e.sessions.byName[j.name] {
 		if s.foreign || !slices.Contains(j.vouchers, s.source) {
 			continue
 		}
 		for _, p := range parts {
 			if p.source == s.source && !p.down && (p.none || p.hash != s.hash) {
-				ids = append(ids, id)
+				e.kick(s, id, "the account has gone, or its password has changed")
 			}
 		}
 	}
-	return ids
 }
 
-func (e *Engine) kick(clientID, why string) {
-	s := e.sessions.byID[clientID]
-	if s == nil {
-		return
+// kick is a client that is to be disconnected.
+type kick struct {
+	session  *session
+	clientID string
+	why      string
+}
+
+// kick has a client disconnected in Tick: an ACL check may lead here, in which
+// the broker must not lose the client that it asks about.
+func (e *Engine) kick(s *session, clientID, why string) {
+	e.kicks = append(e.kicks, kick{s, clientID, why})
+	e.host.Wake()
+}
+
+// disconnect has the broker disconnect those that are to be kicked.
+func (e *Engine) disconnect() {
+	for len(e.kicks) > 0 {
+		k := e.kicks[0]
+		e.kicks = e.kicks[1:]
+		if e.sessions.byID[k.clientID] != k.session {
+			continue // another client has the id now
+		}
+		if found, known := e.host.Find(k.clientID); known && found != k.session.client {
+			continue
+		}
+		e.counts.Kicked.Add(1)
+		e.journal.logf(Notice, "user %q, client %q: disconnected, %s", k.session.name, k.clientID, k.why)
+		e.sessions.remove(k.clientID)
+		e.host.Kick(k.clientID)
 	}
-	if found, known := e.host.Find(clientID); known && found != s.client {
-		return
-	}
-	e.counts.Kicked.Add(1)
-	e.journal.logf(Notice, "user %q, client %q: disconnected, %s", s.name, clientID, why)
-	e.sessions.remove(clientID)
-	e.host.Kick(clientID)
 }
 
 // finishReload has everything that rests on the backends that were read again

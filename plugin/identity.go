@@ -28,6 +28,15 @@ func (e *Engine) identify(l *Login) (name string, v Verdict, why string) {
 	return name, Pending, ""
 }
 
+// subject returns the name under which a client's rights are kept. It fails for a
+// client that has none, whatever the rules say.
+func (e *Engine) subject(clientID, username string, hasUsername bool) (name string, ok bool) {
+	if !hasUsername {
+		return Anonymous, !e.special(clientID)
+	}
+	return username, username != "" && !e.special(username) && !e.special(clientID)
+}
+
 // special tells whether a name must be refused for its characters: put into a
 // topic filter, they would widen it.
 func (e *Engine) special(name string) bool {

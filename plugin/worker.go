@@ -87,10 +87,10 @@ func NewHashGate(n int) *Gate {
 	return NewGate(n)
 }
 
-// submit hands over a job; it fails if too many are under way. It may be called
-// on the broker's thread.
+// submit hands over a job; it fails if too many are under way, but not for the
+// one that reloads. It may be called on the broker's thread.
 func (w *workers) submit(j *job) bool {
-	if w.inFlight.Add(1) > int64(w.o.queueMax) {
+	if w.inFlight.Add(1) > int64(w.o.queueMax) && j.kind != jobReload {
 		w.inFlight.Add(-1)
 		return false
 	}
