@@ -34,7 +34,7 @@ func (e *Engine) Check(client Ref, clientID, username string, hasUsername bool, 
 			return Denied
 		}
 	}
-	e.freshen(p)
+	e.freshen(p, clientID)
 	if p.rights.Allows(clientID, topic, access) {
 		return Granted
 	}

@@ -200,7 +200,7 @@ func (e *Engine) Tick() (again bool) {
 	e.disconnect()
 	e.work.backlog(e)
 	e.journal.drain(e.host)
-	return e.tickets.busy() || len(e.backlog) > 0 || len(e.arrived) > 0
+	return e.tickets.busy() || len(e.arrived) > 0 // what waits in the backlog waits for a result
 }
 
 // turnTime is how long results are worked on in one turn of the broker's loop,

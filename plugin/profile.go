@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"slices"
+	"strings"
 	"time"
 
 	"mosquitto-go-auth/plugin/acl"
@@ -104,13 +105,13 @@ func (w *workers) grants(name string, parts []part, now time.Time) acl.Profile {
 
 // freshen has a profile fetched again if it is due. The old one answers until
 // the new one has come.
-func (e *Engine) freshen(p *profile) {
+func (e *Engine) freshen(p *profile, clientID string) {
 	p.used = true
 	if time.Now().Before(p.next) {
 		return
 	}
 	e.publish(p) // ends what is too old, and sets the time for another try
-	e.fetchProfile(p.name, "")
+	e.fetchProfile(p.name, strings.Clone(clientID))
 }
 
 // fetchProfile hands the fetching of a user's rights to a worker. It returns the

@@ -102,6 +102,7 @@ func (w *workers) submit(j *job) bool {
 		if j.reply != nil {
 			j.reply <- r
 			w.inFlight.Add(-1)
+			w.wake() // there is room for the backlog
 			return
 		}
 		w.results <- r
