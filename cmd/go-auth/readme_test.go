@@ -1,0 +1,201 @@
+package main
+
+import (
+	"bytes"
+	"flag"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"mosquitto-go-auth/conf"
+	"mosquitto-go-auth/test/brokertest"
+)
+
+var update = flag.Bool("update", false, "write the tables of options into the documents")
+
+// TestTables compares the tables of options in the documents with the
+// declarations.
+func TestTables(t *testing.T) {
+	set, tables := declared(), map[string]string{}
+	for _, g := range set.Groups() {
+		tables[g] = set.Markdown(g)
+	}
+	documents, _ := filepath.Glob("../../backends/*/README.md")
+	found := 0
+	for _, name := range append(documents, "../../plugin/README.md") {
+		text, err := os.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		found += bytes.Count(text, []byte("<!-- options "))
+		want, err := conf.Regenerate(text, tables)
+		if err != nil {
+			t.Errorf("%s: %v", name, err)
+			continue
+		}
+		if bytes.Equal(text, want) {
+			continue
+		}
+		if !*update {
+			t.Errorf("%s: the options have changed; run: go test ./cmd/go-auth -run TestTables -update", name)
+			continue
+		}
+		if err := os.WriteFile(name, want, 0o644); err != nil {
+			t.Error(err)
+		}
+	}
+	if found != len(tables) {
+		t.Errorf("%d tables for %d groups of options", found, len(tables))
+	}
+}
+
+// blocks returns the fenced blocks of the README that begin with ```info.
+func blocks(t *testing.T, info string) (found []string) {
+	t.Helper()
+	text, err := os.ReadFile("../../README.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, b := range regexp.MustCompile("(?ms)^```"+info+"\n(.*?)^```").FindAllStringSubmatch(string(text), -1) {
+		found = append(found, b[1])
+	}
+	if len(found) == 0 {
+		t.Fatalf("the README has no block ```%s", info)
+	}
+	return found
+}
+
+// TestConfigurations checks the configurations of the README. Nothing may be
+// wrong with them, but that there is no database.
+func TestConfigurations(t *testing.T) {
+	for _, text := range blocks(t, "conf") {
+		dir := t.TempDir()
+		file := func(name, content string) {
+			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+				t.Fatal(err)
+			}
+		}
+		file("passwords", "kitchen:$2a$04$abcdefghijklmnopqrstuu5Lo0g67CiD3M4RpN1BmBb4Crp5w7dbK\n")
+		file("acl", "user kitchen\ntopic readwrite home/kitchen/#\n")
+		file("mysql-password", "change me")
+		file("go-auth.so", "")
+		text = strings.ReplaceAll(text, "/usr/lib/x86_64-linux-gnu/mosquitto/", dir+"/")
+		text = strings.ReplaceAll(text, "/etc/mosquitto/", dir+"/")
+		text = strings.ReplaceAll(text, "mysql_host 127.0.0.1", "mysql_host 127.0.0.1\nplugin_opt_mysql_port 1")
+		file("mosquitto.conf", text)
+		c, err := examine(t.Context(), filepath.Join(dir, "mosquitto.conf"))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if len(c.Faults)+len(c.Warnings) > 0 {
+			t.Errorf("%s\nfaults: %v\nwarnings: %v", text, c.Faults, c.Warnings)
+		}
+		for _, b := range c.Instances[0].Backends {
+			if len(b.Notes) > 0 || len(b.Checks) < 2 {
+				t.Errorf("%s\n%+v", text, b)
+			}
+		}
+	}
+}
+
+// TestTrial types what the README says to type in "Try it", with a free port in
+// place of its own.
+func TestTrial(t *testing.T) {
+	broker, err := exec.LookPath("/usr/sbin/mosquitto")
+	if err == nil {
+		_, err = exec.LookPath("mosquitto_sub")
+	}
+	if err != nil && os.Getenv("GOAUTH_NO_SKIP") == "" {
+		t.Skip("Mosquitto and its clients are not installed; scripts/setup installs them")
+	}
+	dir, port := trialDirectory(t), freePort(t)
+	typed := func(block string) string { return strings.ReplaceAll(blocks(t, block)[0], "1884", port) }
+	shell := func(block string) (string, error) {
+		cmd := exec.Command("bash", "-e")
+		cmd.Dir, cmd.Stdin = dir, strings.NewReader(typed(block))
+		out, err := cmd.CombinedOutput()
+		return string(out), err
+	}
+	if out, err := shell("sh try"); err != nil || !strings.Contains(out, "good (0 faults, 0 warnings)") {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	if want := broker + " -c build/try/mosquitto.conf\n"; typed("sh broker") != want {
+		t.Fatalf("the README starts the broker with %q, want %q", typed("sh broker"), want)
+	}
+	startBroker(t, dir, port)
+	var out string
+	for end := time.Now().Add(20 * time.Second); time.Now().Before(end); {
+		if out, err = shell("sh clients"); err == nil {
+			break // else a client was told to come back
+		}
+	}
+	if err != nil || !strings.HasSuffix(out, "home/kitchen/temperature 21.5\n") {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// trialDirectory returns a directory that has what make builds.
+func trialDirectory(t *testing.T) string {
+	t.Helper()
+	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "build"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	library, err := filepath.Abs(brokertest.Plugin(t))
+	if err != nil {
+		t.Fatal(err)
+	}
+	command, err := os.Executable() // which is go-auth under that name, see TestMain
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, target := range map[string]string{"go-auth.so": library, "go-auth": command} {
+		if err := os.Symlink(target, filepath.Join(dir, "build", name)); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return dir
+}
+
+func freePort(t *testing.T) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
+}
+
+// startBroker starts the broker of the trial, and stops it when the test ends.
+func startBroker(t *testing.T, dir, port string) {
+	t.Helper()
+	var log bytes.Buffer
+	cmd := exec.Command("/usr/sbin/mosquitto", "-c", "build/try/mosquitto.conf")
+	cmd.Dir, cmd.Stdout, cmd.Stderr = dir, &log, &log
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		_ = cmd.Process.Signal(os.Interrupt)
+		if err := cmd.Wait(); err != nil || t.Failed() {
+			t.Errorf("the broker: %v\n%s", err, log.String())
+		}
+	})
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		c, err := net.Dial("tcp", "127.0.0.1:"+port)
+		if err == nil {
+			c.Close()
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("the broker does not listen")
+		}
+	}
+}
