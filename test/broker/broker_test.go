@@ -19,7 +19,7 @@ import (
 // meanwhile.
 const (
 	quick = 101
-	slow  = 400_000
+	slow  = 150_000
 )
 
 // account returns the line of a password file for a user, as mosquitto_passwd of
@@ -54,7 +54,7 @@ func start(t *testing.T, b brokertest.Broker, passwd, lines string, options ...b
 plugin {{.Plugin}}
 plugin_opt_password_file {{.Dir}}/passwd
 plugin_opt_log_level debug
-`+lines, append(options, brokertest.File("passwd", passwd))...)
+`+lines+"log_type all\n", append(options, brokertest.File("passwd", passwd))...)
 }
 
 // as returns a user of accounts with a client id.
