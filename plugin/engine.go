@@ -27,20 +27,22 @@ type Engine struct {
 	admits bool // there are backends for users
 	judges bool // there are sources of rules
 
-	rights     Rights
-	profiles   map[string]*profile
-	fetching   map[string]*job // the jobs that fetch a profile, by user name
-	sessions   sessions
-	tickets    tickets
-	early      map[mac]*early
-	earlyOrder []*job // the oldest first
-	warm       *memo  // like the workers' memo, but of this thread alone
-	suspects   suspects
-	unknown    recent // users whose rights were not known in time
-	arrived    []result
-	backlog    []*job // clients to verify again, as there is room
-	kicks      []kick // for the next Tick
-	probed     map[int]bool
+	rights   Rights
+	profiles map[string]*profile
+	fetching map[string]*job // the jobs that fetch a profile, by user name
+	sessions sessions
+	tickets  tickets
+	early    earlies
+	warm     *memo // like the workers' memo, but of this thread alone
+	suspects suspects
+	proven   recent[mac]    // names and passwords that were verified
+	wrong    recent[mac]    // and those that were refused a moment ago
+	underWay map[string]int // logins by address
+	unknown  recent[string] // users whose rights were not known in time
+	arrived  []result
+	backlog  []*job // clients to verify again, as there is room
+	kicks    []kick // for the next Tick
+	probed   map[int]bool
 
 	reasking    bool // the broker is asking about all sessions (2.0)
 	reloading   bool // a worker has the backends read their sources again
@@ -52,11 +54,17 @@ type Engine struct {
 // time.
 type Counters struct {
 	Accepted, Refused, Unavailable, ComeBack, Delayed, Kicked, Panics atomic.Int64
+
+	QueueFull   atomic.Int64 // logins turned away by queue_max
+	AddressFull atomic.Int64 // by address_max
+	NoCredit    atomic.Int64 // that the broker could not wait for
 }
 
 func (c *Counters) String() string {
-	return fmt.Sprintf("logins: %d accepted, %d refused, %d unavailable, %d told to come back, %d delayed; %d clients kicked, %d faults",
-		c.Accepted.Load(), c.Refused.Load(), c.Unavailable.Load(), c.ComeBack.Load(), c.Delayed.Load(), c.Kicked.Load(), c.Panics.Load())
+	return fmt.Sprintf("logins: %d accepted, %d refused, %d unavailable, %d delayed, "+
+		"%d told to come back (%d for queue_max, %d for address_max, %d for want of credit); %d clients kicked, %d faults",
+		c.Accepted.Load(), c.Refused.Load(), c.Unavailable.Load(), c.Delayed.Load(),
+		c.ComeBack.Load(), c.QueueFull.Load(), c.AddressFull.Load(), c.NoCredit.Load(), c.Kicked.Load(), c.Panics.Load())
 }
 
 // Process is what the instances in one broker share.
@@ -89,8 +97,8 @@ func New(host Host, process *Process, rights Rights, drivers []backends.Driver, 
 	}
 	e := &Engine{host: host, alarm: &alarm{wake: host.Wake}, o: o, credit: process.Credit, rights: rights,
 		profiles: map[string]*profile{}, fetching: map[string]*job{}, sessions: newSessions(), tickets: newTickets(),
-		early: map[mac]*early{}, probed: map[int]bool{},
-		suspects: newSuspects(), unknown: newRecent(unknownLife, unknownSize)}
+		early: newEarlies(), proven: newRecent[mac](o.memoSeconds, memoSize), wrong: newRecent[mac](earlyLife, suspectsSize), underWay: map[string]int{}, probed: map[int]bool{},
+		suspects: newSuspects(), unknown: newRecent[string](unknownLife, unknownSize)}
 	var err error
 	e.journal, err = newJournal(&o.log, e.alarm.ring)
 	if err != nil {
@@ -171,7 +179,7 @@ func (e *Engine) Disconnected(client Ref, clientID string, sessionStays bool) {
 // verified when the backends are done.
 func (e *Engine) Reload() {
 	e.reasking = true
-	clear(e.early)
+	e.early.clear()
 	if e.reloading {
 		e.reloadAgain = true // the reading under way may have begun before the change
 		return
@@ -194,7 +202,7 @@ func (e *Engine) Tick() (again bool) {
 	for start := time.Now(); len(e.arrived) > 0 && time.Since(start) <= turnTime; {
 		r := e.arrived[0]
 		e.arrived = e.arrived[1:]
-		e.work.inFlight.Add(-1)
+		e.landed(r)
 		e.deliver(r)
 	}
 	e.disconnect()
@@ -237,12 +245,9 @@ func (e *Engine) deliver(r result) {
 func (e *Engine) finishLogin(r result) {
 	j := r.job
 	if j.ticket == 0 {
-		if f := e.early[j.key]; f != nil && f.job == j {
-			f.job, f.done = nil, r
+		if e.early.put(r) {
 			e.remember(r)
-			if r.verdict == Refuse {
-				e.suspects.add(j)
-			}
+			e.judgeEarly(j, r)
 		}
 		return
 	}
@@ -255,6 +260,17 @@ func (e *Engine) finishLogin(r result) {
 	e.host.Complete(j.clientID, v == Accept)
 	if found, known := e.host.Find(j.clientID); v == Accept && known && found != j.client {
 		e.sessions.restore(j.clientID, found, before) // the client had gone
+	}
+}
+
+// judgeEarly remembers what a login came to whose client may not come back, or
+// not with the same client id.
+func (e *Engine) judgeEarly(j *job, r result) {
+	switch r.verdict {
+	case Accept:
+		e.proven.add(j.credentials)
+	case Refuse:
+		e.disproven(j)
 	}
 }
 

@@ -8,7 +8,8 @@ import (
 
 // Gate lets a limited number in at once. Those who wait are served in turn by
 // their key, so that a flood from one address delays others by one place, not
-// by its length. It is used by workers only, never on the broker's thread, but
+// by its length; and those who come behind only when nobody else waits, or as
+// every fourth. It is used by workers only, never on the broker's thread, but
 // for Ahead.
 type Gate struct {
 	size    int
@@ -16,6 +17,13 @@ type Gate struct {
 
 	mu     sync.Mutex
 	inside int
+	first  lane
+	behind lane
+	served int // since one from behind was
+}
+
+// lane is those who wait, by their keys.
+type lane struct {
 	queues map[string][]*waiter
 	turn   []string // the keys that have a queue, in the order they are served
 }
@@ -25,13 +33,25 @@ type waiter struct {
 	gone    bool
 }
 
+// fairShare is how many enter before one from behind.
+const fairShare = 3
+
 // NewGate returns a gate for size at once, at least 1.
 func NewGate(size int) *Gate {
-	return &Gate{size: max(size, 1), queues: map[string][]*waiter{}}
+	return &Gate{size: max(size, 1), first: newLane(), behind: newLane()}
 }
 
+func newLane() lane { return lane{queues: map[string][]*waiter{}} }
+
 // Enter waits for a place until ctx ends, and returns its error then.
-func (g *Gate) Enter(ctx context.Context, key string) error {
+func (g *Gate) Enter(ctx context.Context, key string) error { return g.enter(ctx, &g.first, key) }
+
+// EnterBehind is Enter for those who have to let others go first.
+func (g *Gate) EnterBehind(ctx context.Context, key string) error {
+	return g.enter(ctx, &g.behind, key)
+}
+
+func (g *Gate) enter(ctx context.Context, l *lane, key string) error {
 	if err := ctx.Err(); err != nil {
 		return err
 	}
@@ -41,11 +61,7 @@ func (g *Gate) Enter(ctx context.Context, key string) error {
 		g.mu.Unlock()
 		return nil
 	}
-	w := &waiter{entered: make(chan struct{})}
-	if len(g.queues[key]) == 0 {
-		g.turn = append(g.turn, key)
-	}
-	g.queues[key] = append(g.queues[key], w)
+	w := l.add(key)
 	g.mu.Unlock()
 	g.waiting.Add(1)
 	defer g.waiting.Add(-1)
@@ -70,23 +86,57 @@ func (g *Gate) Enter(ctx context.Context, key string) error {
 func (g *Gate) Leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	for len(g.turn) > 0 {
-		key := g.turn[0]
-		g.turn = g.turn[1:]
-		q := g.queues[key]
-		w := q[0]
-		if len(q) == 1 {
-			delete(g.queues, key)
-		} else {
-			g.queues[key] = q[1:]
-			g.turn = append(g.turn, key)
-		}
-		if !w.gone {
-			close(w.entered)
-			return
+	w := g.next()
+	if w == nil {
+		g.inside--
+		return
+	}
+	close(w.entered)
+}
+
+// next takes the one whose turn it is, nil if nobody waits.
+func (g *Gate) next() *waiter {
+	lanes := [2]*lane{&g.first, &g.behind}
+	if g.served >= fairShare {
+		lanes[0], lanes[1] = lanes[1], lanes[0]
+	}
+	for _, l := range lanes {
+		if w := l.next(); w != nil {
+			g.served++
+			if l == &g.behind {
+				g.served = 0
+			}
+			return w
 		}
 	}
-	g.inside--
+	return nil
+}
+
+func (l *lane) add(key string) *waiter {
+	w := &waiter{entered: make(chan struct{})}
+	if len(l.queues[key]) == 0 {
+		l.turn = append(l.turn, key)
+	}
+	l.queues[key] = append(l.queues[key], w)
+	return w
+}
+
+func (l *lane) next() *waiter {
+	for len(l.turn) > 0 {
+		key := l.turn[0]
+		l.turn = l.turn[1:]
+		q := l.queues[key]
+		if len(q) == 1 {
+			delete(l.queues, key)
+		} else {
+			l.queues[key] = q[1:]
+			l.turn = append(l.turn, key)
+		}
+		if !q[0].gone {
+			return q[0]
+		}
+	}
+	return nil
 }
 
 // Ahead is how many rounds of work one who came now would wait for.

@@ -13,17 +13,17 @@ func (e *Engine) identify(l *Login) (name string, v Verdict, why string) {
 	case !l.HasUsername && !(e.o.clientIDAsName && l.HasPassword):
 		return "", Defer, "no user name"
 	case !l.HasPassword:
-		return "", Refuse, "no password"
+		return name, Refuse, "no password"
 	case e.o.clientIDAsName:
 		name = l.ClientID
 	}
 	switch {
-	case name == "":
+	case name == "" || name == Anonymous:
 		return "", Refuse, "empty user name"
 	case e.special(name):
-		return "", Refuse, "the user name has a + or #"
+		return name, Refuse, "the user name has a + or #"
 	case e.special(l.ClientID):
-		return "", Refuse, "the client id has a + or #"
+		return name, Refuse, "the client id has a + or #"
 	}
 	return name, Pending, ""
 }
@@ -34,7 +34,7 @@ func (e *Engine) subject(clientID, username string, hasUsername bool) (name stri
 	if !hasUsername {
 		return Anonymous, !e.special(clientID)
 	}
-	return username, username != "" && !e.special(username) && !e.special(clientID)
+	return username, username != "" && username != Anonymous && !e.special(username) && !e.special(clientID)
 }
 
 // special tells whether a name must be refused for its characters: put into a

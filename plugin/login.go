@@ -29,7 +29,7 @@ func (e *Engine) Login(l Login) Verdict {
 		e.host.SetUsername(l.Client, name)
 	}
 	e.tickets.supersede(l.ClientID)
-	if r, ok := e.finished(j); ok {
+	if r, ok := e.early.take(j.key); ok {
 		return e.admit(j, r)
 	}
 	if r, ok := e.fromMemory(j); ok {
@@ -43,7 +43,8 @@ func (e *Engine) Login(l Login) Verdict {
 
 func (e *Engine) jobFor(l *Login, name string) *job {
 	return &job{kind: jobLogin, name: name, clientID: l.ClientID, client: l.Client, password: l.Password,
-		address: l.Address, key: e.work.key.sum("login", name, l.ClientID, l.Password)}
+		address: l.Address, key: e.work.key.sum("login", name, l.ClientID, l.Password),
+		credentials: e.work.key.sum("credentials", name, l.Password)}
 }
 
 // askedAgain tells whether the broker asks about a client that is in already, as
@@ -112,9 +113,9 @@ func (e *Engine) delays(l *Login) bool {
 
 func (e *Engine) delay(j *job) Verdict {
 	j.ticket = e.tickets.issue(j.clientID, j.client)
-	if !e.work.submit(j) {
+	if why := e.start(j); why != "" {
 		e.tickets.redeem(j.clientID, j.ticket)
-		return e.refused(j, result{verdict: ComeBack, why: "too many logins are waiting"})
+		return e.refused(j, result{verdict: ComeBack, why: why})
 	}
 	e.counts.Delayed.Add(1)
 	return Pending
@@ -124,70 +125,41 @@ func (e *Engine) delay(j *job) Verdict {
 // the worker if the answer is likely to come in time, and the stall credit
 // allows it; else the client is told to come back, and finds the answer then.
 func (e *Engine) hurry(j *job) Verdict {
-	started, joined := e.early[j.key]
-	if !joined {
-		if !e.work.submit(j) {
-			return e.refused(j, result{verdict: ComeBack, why: "too many logins are waiting"})
-		}
-		started = e.keep(j)
+	under := e.early.under(j.key)
+	joined := under != nil
+	proven := e.proven.has(j.credentials)
+	if e.suspects.has(j) && !proven && e.wrong.has(j.credentials) {
+		return e.refused(j, result{verdict: Refuse, why: "the same password was refused a moment ago"})
 	}
-	if e.suspects.has(j) {
+	if !joined {
+		if why := e.start(j); why != "" {
+			return e.refused(j, result{verdict: ComeBack, why: why})
+		}
+		e.early.keep(j)
+		under = j
+	}
+	if e.suspects.has(j) && !proven {
 		return e.refused(j, result{verdict: ComeBack, why: "a login from there failed lately"})
 	}
-	r, ok := e.wait(started.job, e.work.expectLogin(j.name))
+	r, ok := e.wait(under, e.expect(j, proven))
 	if !ok {
+		e.counts.NoCredit.Add(1)
 		return e.refused(j, result{verdict: ComeBack, why: "the check takes longer than the broker can wait"})
 	}
-	delete(e.early, j.key)
+	e.early.drop(j.key)
 	if joined {
 		return e.admit(j, r) // it was fetched for the client's first try
 	}
 	return e.conclude(j, r)
 }
 
-// early is a login whose client was told to come back.
-type early struct {
-	job   *job // that is still under way, or nil
-	began time.Time
-	done  result
-}
-
-// keep notes that a client is told to come back, and forgets those who did not.
-func (e *Engine) keep(j *job) *early {
-	f := &early{job: j, began: j.begun}
-	e.early[j.key] = f
-	e.earlyOrder = append(e.earlyOrder, j)
-	for len(e.earlyOrder) > 0 {
-		old := e.earlyOrder[0]
-		f := e.early[old.key]
-		mine := f != nil && f.began == old.begun
-		if mine && (f.job != nil || time.Since(f.done.at) < earlyLife) {
-			break
-		}
-		if mine {
-			delete(e.early, old.key)
-		}
-		e.earlyOrder = e.earlyOrder[1:]
+// expect is how long a login is likely to take. One whose password was verified
+// lately will hardly need another hash.
+func (e *Engine) expect(j *job, proven bool) time.Duration {
+	if proven {
+		return e.work.expectFetch(j.name)
 	}
-	return f
-}
-
-// earlyLife is how long a result waits for the client that was told to come
-// back.
-const earlyLife = 5 * time.Second
-
-// finished takes the result that waits for a client that came back. It answers
-// one login.
-func (e *Engine) finished(j *job) (result, bool) {
-	f := e.early[j.key]
-	if f == nil || f.job != nil {
-		return result{}, false
-	}
-	delete(e.early, j.key)
-	if time.Since(f.done.at) > earlyLife {
-		return result{}, false
-	}
-	return f.done, true
+	return e.work.expectLogin(j.name)
 }
 
 // admit lets a client in, or refuses it, with a result that is some seconds old.
@@ -215,7 +187,7 @@ func (e *Engine) wait(j *job, expected time.Duration) (result, bool) {
 	if i := slices.IndexFunc(e.arrived, func(r result) bool { return r.job == j }); i >= 0 {
 		r := e.arrived[i]
 		e.arrived = slices.Delete(e.arrived, i, i+1)
-		e.work.inFlight.Add(-1)
+		e.landed(r)
 		return r, true
 	}
 	turn := e.host.Turn()
@@ -231,7 +203,7 @@ func (e *Engine) wait(j *job, expected time.Duration) (result, bool) {
 		select {
 		case r := <-e.work.results:
 			if r.job == j {
-				e.work.inFlight.Add(-1)
+				e.landed(r)
 				return r, true
 			}
 			e.arrived = append(e.arrived, r)
@@ -246,7 +218,7 @@ func (e *Engine) loginWait() time.Duration {
 	if e.o.loginWait > 0 {
 		return e.o.loginWait
 	}
-	return min(max(2*time.Duration(e.work.hashTook.Load()), 100*time.Millisecond), 500*time.Millisecond)
+	return min(max(2*e.work.hashTime(), 100*time.Millisecond), 500*time.Millisecond)
 }
 
 // conclude draws the consequences of a result for a client that is not pending.
@@ -256,7 +228,7 @@ func (e *Engine) conclude(j *job, r result) Verdict {
 		e.accepted(j, r)
 		return Accept
 	case Refuse:
-		e.suspects.add(j)
+		e.disproven(j)
 	}
 	return e.refused(j, r)
 }
@@ -265,6 +237,7 @@ func (e *Engine) conclude(j *job, r result) Verdict {
 func (e *Engine) accepted(j *job, r result) {
 	e.counts.Accepted.Add(1)
 	e.suspects.remove(j)
+	e.proven.add(j.credentials)
 	e.sessions.add(j.clientID, &session{client: j.client, name: j.name, proof: j.key, source: r.source, hash: r.hash})
 	if e.judges {
 		e.install(j.name, r.parts)
@@ -272,6 +245,13 @@ func (e *Engine) accepted(j *job, r result) {
 	e.remember(r)
 	e.journal.logf(Debug, "user %q, client %q, address %s: accepted, %s", j.name, j.clientID, j.address, r.why)
 	e.probe(r.source, j.name)
+}
+
+// disproven remembers where a login failed, and with what.
+func (e *Engine) disproven(j *job) {
+	e.suspects.add(j)
+	e.proven.remove(j.credentials)
+	e.wrong.add(j.credentials)
 }
 
 // refused counts and logs a login that is not let in.

@@ -35,6 +35,7 @@ type options struct {
 	fetchLimit       int
 	hashLimit        int
 	queueMax         int
+	addressMax       int
 	limits           hashing.Limits
 	log              logOptions
 }
@@ -91,6 +92,7 @@ func (o *options) declareLogins(s *conf.Set) {
 		"how long the broker may wait for one login that it cannot delay; 0: twice the time of one hash, 100 to 500 ms")
 	s.Int(&o.fetchLimit, "fetch_limit", 32, 1, 1000, "how many questions to stores are under way at once")
 	s.Int(&o.hashLimit, "hash_limit", 0, 0, 1000, "how many hashes are computed at once; 0: one less than the processors")
+	s.Int(&o.addressMax, "address_max", 250, 1, 100000, "how many logins from one address may be under way or waiting")
 	s.Int(&o.queueMax, "queue_max", 1000, 1, 100000, "how many logins and refreshes may be under way or waiting")
 }
 

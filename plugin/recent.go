@@ -2,25 +2,25 @@ package plugin
 
 import "time"
 
-// recent is a set of names that are forgotten after a while. It is bounded: the
+// recent is a set of things that are forgotten after a while. It is bounded: the
 // oldest goes first. It is not safe for concurrent use.
-type recent struct {
+type recent[K comparable] struct {
 	life  time.Duration
 	size  int
-	until map[string]time.Time
-	order []string
+	until map[K]time.Time
+	order []K
 }
 
-func newRecent(life time.Duration, size int) recent {
-	return recent{life: life, size: size, until: map[string]time.Time{}}
+func newRecent[K comparable](life time.Duration, size int) recent[K] {
+	return recent[K]{life: life, size: size, until: map[K]time.Time{}}
 }
 
-func (r *recent) has(name string) bool {
+func (r *recent[K]) has(name K) bool {
 	until, ok := r.until[name]
 	return ok && time.Now().Before(until)
 }
 
-func (r *recent) add(name string) {
+func (r *recent[K]) add(name K) {
 	if _, ok := r.until[name]; !ok {
 		if len(r.order) >= r.size {
 			delete(r.until, r.order[0])
@@ -32,7 +32,7 @@ func (r *recent) add(name string) {
 }
 
 // remove ends the time of a name at once.
-func (r *recent) remove(name string) {
+func (r *recent[K]) remove(name K) {
 	if _, ok := r.until[name]; ok {
 		r.until[name] = time.Time{}
 	}

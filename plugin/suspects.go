@@ -9,10 +9,10 @@ const (
 
 // suspects are the user names and the network addresses of which a login failed
 // lately: the broker does not wait for them.
-type suspects struct{ names, addresses recent }
+type suspects struct{ names, addresses recent[string] }
 
 func newSuspects() suspects {
-	return suspects{newRecent(suspectsLife, suspectsSize), newRecent(suspectsLife, suspectsSize)}
+	return suspects{newRecent[string](suspectsLife, suspectsSize), newRecent[string](suspectsLife, suspectsSize)}
 }
 
 func (s *suspects) has(j *job) bool { return s.names.has(j.name) || s.addresses.has(j.address) }

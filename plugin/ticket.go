@@ -24,11 +24,11 @@ type tickets struct {
 	guards map[Ref]uint64 // the number of the login
 	ending []ticket       // whose guards the next Tick removes
 
-	vanished recent // client ids whose client went while it was pending
+	vanished recent[string] // client ids whose client went while it was pending
 }
 
 func newTickets() tickets {
-	return tickets{byID: map[string]ticket{}, guards: map[Ref]uint64{}, vanished: newRecent(time.Minute, 10000)}
+	return tickets{byID: map[string]ticket{}, guards: map[Ref]uint64{}, vanished: newRecent[string](time.Minute, 10000)}
 }
 
 // issue makes a login pending.

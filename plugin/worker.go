@@ -26,17 +26,27 @@ const (
 
 // job is work for a worker: values only, copied from what the broker said.
 type job struct {
-	kind     jobKind
-	name     string // the user, or anonymous
-	clientID string
-	client   Ref
-	password string
-	address  string
-	key      mac    // of name, client id and password
-	ticket   uint64 // of a delayed login, 0 for others
-	begun    time.Time
-	vouchers []int       // jobProfile: the sources whose stored hash is wanted too
-	reply    chan result // for a caller on a thread of its own; nil: to Tick
+	kind        jobKind
+	name        string // the user, or anonymous
+	clientID    string
+	client      Ref
+	password    string
+	address     string
+	key         mac    // of name, client id and password
+	credentials mac    // of name and password
+	late        bool   // others go first
+	ticket      uint64 // of a delayed login, 0 for others
+	begun       time.Time
+	vouchers    []int       // jobProfile: the sources whose stored hash is wanted too
+	reply       chan result // for a caller on a thread of its own; nil: to Tick
+}
+
+// enter waits for the job's turn at a gate.
+func (j *job) enter(ctx context.Context, g *Gate) error {
+	if j.late {
+		return g.EnterBehind(ctx, j.address)
+	}
+	return g.Enter(ctx, j.address)
 }
 
 // result is what a worker found.
@@ -76,6 +86,14 @@ type workers struct {
 
 // firstHash is how long a hash is taken to last before one was measured.
 const firstHash = 75 * time.Millisecond
+
+// hashTime is how long one hash is taken to last.
+func (w *workers) hashTime() time.Duration {
+	if took := w.hashTook.Load(); took > 0 {
+		return time.Duration(took)
+	}
+	return firstHash
+}
 
 // NewHashGate returns the gate that limits the hashes computed at once in the
 // process: n, or if it is 0 one less than the processors, so that the broker
@@ -217,7 +235,7 @@ func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Looku
 		}
 		return a, err
 	}
-	if err := w.fetches.Enter(ctx, j.address); err != nil {
+	if err := j.enter(ctx, w.fetches); err != nil {
 		return backends.Account{}, s.wrap(fmt.Errorf("too many questions are waiting: %w", err))
 	}
 	defer w.fetches.Leave()
@@ -321,7 +339,7 @@ func (w *workers) verify(ctx context.Context, s *source, j *job, a backends.Acco
 
 // hash computes one hash, in turn.
 func (w *workers) hash(ctx context.Context, j *job, h hashing.Hash) (bool, error) {
-	if err := w.hashing.Enter(ctx, j.address); err != nil {
+	if err := j.enter(ctx, w.hashing); err != nil {
 		return false, fmt.Errorf("too many hashes are waiting: %w", err)
 	}
 	defer w.hashing.Leave()
@@ -469,11 +487,7 @@ func (w *workers) reload(ctx context.Context, j *job) result {
 
 // expectLogin is how long a login that begins now is likely to take.
 func (w *workers) expectLogin(name string) time.Duration {
-	took := time.Duration(w.hashTook.Load())
-	if took == 0 {
-		took = firstHash
-	}
-	return w.expectFetch(name) + took*time.Duration(1+w.hashing.Ahead())
+	return w.expectFetch(name) + w.hashTime()*time.Duration(1+w.hashing.Ahead())
 }
 
 // expectFetch is the same for the question to the stores alone: what their last
