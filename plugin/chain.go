@@ -138,6 +138,9 @@ func openChain(set *conf.Set, o *options, drivers []backends.Driver, open map[st
 			notes = append(notes, name+": "+n)
 		}
 	}
+	if len(c.sources) == len(names) && len(names) > 0 && !c.provides(backends.AllChecks) {
+		set.Fault("backends", "they are asked for nothing; see the options _register and disable_superuser")
+	}
 	c.prefix(set, o, names)
 	return c, notes
 }

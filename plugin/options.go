@@ -54,7 +54,7 @@ func Declare(s *conf.Set, drivers []backends.Driver) (*options, map[string]backe
 	o.declareRights(s)
 	o.declareHashes(s, drivers)
 	o.declareLog(s)
-	declareFormer(s)
+	declareFormer(s, drivers)
 	open := map[string]backends.Open{}
 	for _, d := range drivers {
 		s.Group(d.Name)
@@ -132,13 +132,19 @@ func (o *options) declareLog(s *conf.Set) {
 }
 
 // declareFormer names what the predecessors had and we have not.
-func declareFormer(s *conf.Set) {
+func declareFormer(s *conf.Set, drivers []backends.Driver) {
 	s.Retire("rights are kept in memory and refreshed, and no password is ever kept (see acl_cache_seconds, hash_memo)",
 		"cache", "cache_type", "cache_reset", "cache_refresh", "cache_mode", "cache_host", "cache_port", "cache_password",
 		"cache_db", "cache_addresses", "redis_cluster_addresses", "auth_cache_seconds", "auth_cacheseconds", "auth_jitter_seconds",
 		"auth_jitter_second", "acl_jitter_seconds", "auth_cachejitter", "auth_cacheijitter", "acl_cachejitter")
-	s.Retire("a stored hash is recognised by its shape; new ones are made by the command go-auth hash",
-		"hasher", "hasher_cost", "hasher_iterations", "hasher_keylen", "hasher_salt_size", "hasher_algorithm", "hasher_memory", "hasher_parallelism", "salt_size")
+	for _, name := range []string{"hasher", "hasher_cost", "hasher_iterations", "hasher_keylen", "hasher_salt_size",
+		"hasher_algorithm", "hasher_memory", "hasher_parallelism", "salt_size"} {
+		const why = "a stored hash is recognised by its shape; new ones are made by the command go-auth hash"
+		s.Retire(why, name)
+		for _, d := range drivers {
+			s.Retire(why, d.Prefix+"_"+name)
+		}
+	}
 	s.Retire("a store that is down is asked again until it answers", "retry_count")
 	s.Retire("a right is granted if any backend grants it, so the order of questions no longer shows", "exhaust_backend_first")
 	s.Retire("use log_level", "log_quiet")
