@@ -268,8 +268,9 @@ func TestEarlyResult(t *testing.T) {
 // joins may have been fetched seconds ago, so it is verified behind as well.
 func TestJoinedLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, db := hurried(t, 0, "login_wait 1s")
+		b, db := hurried(t, time.Millisecond, "login_wait 1s")
 		b.first(alice) // the one wait of this turn
+		db.set(func() { db.delay = 0 })
 		before := db.asked()
 		release := db.hold()
 		c := alice.but(func(c *client) { c.id = "a2" })
