@@ -50,7 +50,7 @@ func (e *Engine) missed(name, clientID string) *profile {
 		parts := e.work.parts(context.Background(), &job{kind: jobProfile, name: name, clientID: clientID}, nil)
 		return e.install(name, parts)
 	}
-	j := e.fetchProfile(name, clientID)
+	j := e.fetchProfile(name, clientID, false)
 	if j == nil {
 		return nil
 	}

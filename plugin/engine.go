@@ -38,6 +38,10 @@ type Engine struct {
 	proven   recent[mac]    // names and passwords that were verified
 	wrong    recent[mac]    // and those that were refused a moment ago
 	underWay map[string]int // logins by address
+	dues     dues
+	pace     pace // of refreshes
+	timer    *time.Timer
+	timerAt  time.Time      // when it rings
 	unknown  recent[string] // users whose rights were not known in time
 	arrived  []result
 	backlog  []*job // clients to verify again, as there is room
@@ -97,7 +101,7 @@ func New(host Host, process *Process, rights Rights, drivers []backends.Driver, 
 	}
 	e := &Engine{host: host, alarm: &alarm{wake: host.Wake}, o: o, credit: process.Credit, rights: rights,
 		profiles: map[string]*profile{}, fetching: map[string]*job{}, sessions: newSessions(), tickets: newTickets(),
-		early: newEarlies(), proven: newRecent[mac](o.memoSeconds, memoSize), wrong: newRecent[mac](earlyLife, suspectsSize), underWay: map[string]int{}, probed: map[int]bool{},
+		early: newEarlies(), proven: newRecent[mac](o.memoSeconds, memoSize), wrong: newRecent[mac](earlyLife, suspectsSize), underWay: map[string]int{}, pace: pace{rate: float64(o.refreshRate), left: float64(o.refreshRate), since: time.Now()}, probed: map[int]bool{},
 		suspects: newSuspects(), unknown: newRecent[string](unknownLife, unknownSize)}
 	var err error
 	e.journal, err = newJournal(&o.log, e.alarm.ring)
@@ -206,6 +210,7 @@ func (e *Engine) Tick() (again bool) {
 		e.deliver(r)
 	}
 	e.disconnect()
+	e.refreshDue()
 	e.work.backlog(e)
 	e.journal.drain(e.host)
 	return e.tickets.busy() || len(e.arrived) > 0 // what waits in the backlog waits for a result
@@ -404,6 +409,9 @@ func (w *workers) backlog(e *Engine) {
 // work end when their store lets them, and do not call the host any more.
 func (e *Engine) Close() {
 	e.work.stop()
+	if e.timer != nil {
+		e.timer.Stop()
+	}
 	if err := e.work.chain.close(); err != nil {
 		e.journal.logf(Warning, "closing: %v", err)
 	}

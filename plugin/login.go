@@ -65,7 +65,7 @@ func (e *Engine) stays(j *job, in *session) Verdict {
 	if in.proof != j.key {
 		return e.refused(j, result{verdict: Refuse, why: "the session was opened with another password"})
 	}
-	j.kind = jobVerify
+	j.kind, j.late = jobVerify, true
 	e.later(j)
 	return Accept
 }
@@ -167,7 +167,7 @@ func (e *Engine) expect(j *job, proven bool) time.Duration {
 func (e *Engine) admit(j *job, r result) Verdict {
 	if r.verdict == Accept {
 		behind := *j
-		behind.kind = jobVerify
+		behind.kind, behind.late = jobVerify, true
 		e.later(&behind)
 	}
 	return e.conclude(j, r)

@@ -32,6 +32,7 @@ type options struct {
 	refresh          time.Duration
 	maxStale         time.Duration
 	profilesMax      int
+	refreshRate      int
 	fetchLimit       int
 	hashLimit        int
 	queueMax         int
@@ -100,6 +101,7 @@ func (o *options) declareRights(s *conf.Set) {
 	a := s.Duration(&o.refresh, "acl_cache_seconds", 30*time.Second, 0, 24*time.Hour,
 		"how old rights may be before they are fetched again")
 	s.Also(a, "acl_cacheseconds", "cacheseconds")
+	s.Int(&o.refreshRate, "refresh_rate", 100, 1, 1000000, "how many users' rights are fetched again in a second, at most")
 	s.Duration(&o.maxStale, "max_stale", time.Hour, 0, 365*24*time.Hour,
 		"how long rights outlive a store that does not answer; 0: for ever")
 	s.Int(&o.profilesMax, "profiles_max", 200000, 1, 100000000, "how many users' rights are kept in memory")

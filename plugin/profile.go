@@ -81,12 +81,19 @@ func (e *Engine) install(name string, parts []part) *profile {
 func (e *Engine) publish(p *profile) {
 	now := time.Now()
 	p.next = now.Add(e.o.refresh + e.jitter())
+	if e.work.chain.inMemory(p.name) {
+		p.next = now.Add(memoryRefresh) // Reload tells when there is something new
+	}
 	if slices.ContainsFunc(p.parts, func(q part) bool { return q.down }) {
 		p.next = now.Add(retryAfter)
 	}
 	p.rights = e.work.grants(p.name, p.parts, now)
 	e.rights.Publish(p.name, p.rights, p.next)
+	e.watch(p)
 }
+
+// memoryRefresh is the time between two refreshes from sources in memory.
+const memoryRefresh = time.Hour
 
 // grants puts together what the parts grant a user at a time.
 func (w *workers) grants(name string, parts []part, now time.Time) acl.Profile {
@@ -107,20 +114,18 @@ func (w *workers) grants(name string, parts []part, now time.Time) acl.Profile {
 // the new one has come.
 func (e *Engine) freshen(p *profile, clientID string) {
 	p.used = true
-	if time.Now().Before(p.next) {
-		return
+	if !time.Now().Before(p.next) {
+		e.refresh(p, strings.Clone(clientID))
 	}
-	e.publish(p) // ends what is too old, and sets the time for another try
-	e.fetchProfile(p.name, strings.Clone(clientID))
 }
 
 // fetchProfile hands the fetching of a user's rights to a worker. It returns the
-// job, or nil if there is no room for one.
-func (e *Engine) fetchProfile(name, clientID string) *job {
+// job, or nil if there is no room for one. One that is late lets logins go first.
+func (e *Engine) fetchProfile(name, clientID string, late bool) *job {
 	if j := e.fetching[name]; j != nil {
 		return j
 	}
-	j := &job{kind: jobProfile, name: name, clientID: clientID, vouchers: e.sessions.vouchers(name)}
+	j := &job{kind: jobProfile, name: name, clientID: clientID, late: late, vouchers: e.sessions.vouchers(name)}
 	if !e.work.submit(j) {
 		return nil
 	}

@@ -22,8 +22,8 @@ func entered(t *testing.T, options ...string) (*broker, *store) {
 	return b, db
 }
 
-// Rights are fetched again when they are acl_cache_seconds old and in use; the
-// old ones answer meanwhile.
+// Rights are fetched again when they are acl_cache_seconds old; the old ones
+// answer meanwhile.
 func TestRefresh(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, db := entered(t)
@@ -35,11 +35,13 @@ func TestRefresh(t *testing.T) {
 		}
 		expect(t, "questions to the store", db.asked()-before, 0)
 
+		release := db.hold()
 		b.pass(lasting - 29*time.Second)
 		expect(t, "old: what is kept, once more", b.may(alice, backends.Read, "a/1"), true)
 		for range 10 {
 			b.may(alice, backends.Read, "a/1")
 		}
+		release()
 		b.settle()
 		expect(t, "questions to the store", db.asked()-before, 1)
 		expect(t, "then the old right", b.may(alice, backends.Read, "a/1"), false)
@@ -48,10 +50,31 @@ func TestRefresh(t *testing.T) {
 	})
 }
 
-// Rights that nobody asks for are not fetched.
+// A client that does nothing must not outlive its account: the rights of those
+// who are in are fetched again, whether or not somebody asks for them.
+func TestRefreshOfIdleClients(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, db := entered(t)
+		before := db.asked()
+		for range 20 {
+			b.pass(lasting)
+			b.settle()
+		}
+		if n := db.asked() - before; n < 15 || n > 20 {
+			t.Errorf("questions to the store: %d, want one for each time", n)
+		}
+		db.set(func() { delete(db.accounts, "alice") })
+		b.pass(lasting)
+		b.settle()
+		expect(t, "kicked", len(b.kicked), 1)
+	})
+}
+
+// Rights of users without a client are fetched only when somebody asks for them.
 func TestNoRefreshUnused(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b, db := entered(t)
+		b.Disconnected(b.clients["a1"], "a1", false)
 		before := db.asked()
 		for range 100 {
 			b.pass(time.Minute)
@@ -246,7 +269,9 @@ func TestNoCache(t *testing.T) {
 			expect(t, "right", b.may(alice, backends.Read, "a/1"), true)
 			b.settle()
 		}
-		expect(t, "questions", db.asked()-before, 1)
+		if n := db.asked() - before; n > 1 { // there may have been one before
+			t.Errorf("%d questions at a time", n)
+		}
 		release()
 	})
 }

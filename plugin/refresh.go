@@ -1,0 +1,110 @@
+package plugin
+
+import (
+	"container/heap"
+	"time"
+)
+
+// due is a user with clients, and when the rights are to be fetched again.
+type due struct {
+	name string
+	at   time.Time
+}
+
+// dues are the users to be looked at again, the soonest first. A user may be in
+// it more than once: only the entry that fits the profile's time counts. It
+// implements heap.Interface.
+type dues []due
+
+func (d dues) Len() int           { return len(d) }
+func (d dues) Less(i, j int) bool { return d[i].at.Before(d[j].at) }
+func (d dues) Swap(i, j int)      { d[i], d[j] = d[j], d[i] }
+
+// Push implements heap.Interface.
+func (d *dues) Push(x any) { *d = append(*d, x.(due)) }
+
+// Pop implements heap.Interface.
+func (d *dues) Pop() any {
+	last := (*d)[len(*d)-1]
+	*d = (*d)[:len(*d)-1]
+	return last
+}
+
+// pace lets so many things happen a second, on the average and at once.
+type pace struct {
+	rate  float64
+	left  float64
+	since time.Time
+}
+
+func (p *pace) take(now time.Time) bool {
+	p.left = min(p.left+now.Sub(p.since).Seconds()*p.rate, p.rate)
+	p.since = now
+	if p.left < 1 {
+		return false
+	}
+	p.left--
+	return true
+}
+
+// watch has a user's rights looked at again in time even if no ACL check asks
+// for them: a client that only listens must not outlive its account.
+func (e *Engine) watch(p *profile) {
+	if len(e.sessions.byName[p.name]) == 0 || e.work.chain.inMemory(p.name) {
+		return
+	}
+	heap.Push(&e.dues, due{p.name, p.next})
+	e.setTimer()
+}
+
+// refreshDue fetches the rights that are due again.
+func (e *Engine) refreshDue() {
+	for now := time.Now(); len(e.dues) > 0 && !e.dues[0].at.After(now); {
+		d := heap.Pop(&e.dues).(due)
+		p := e.profiles[d.name]
+		if p == nil || p.next.After(now) {
+			continue
+		}
+		for clientID := range e.sessions.byName[d.name] {
+			e.refresh(p, clientID)
+			break
+		}
+	}
+	e.setTimer()
+}
+
+// refresh has a profile fetched again. The old one answers until the new one
+// has come.
+func (e *Engine) refresh(p *profile, clientID string) {
+	if !e.pace.take(time.Now()) {
+		p.next = time.Now().Add(time.Second)
+		e.rights.Publish(p.name, p.rights, p.next)
+		e.watch(p)
+		return
+	}
+	e.publish(p) // ends what is too old, and sets the time for another try
+	e.fetchProfile(p.name, clientID, true)
+}
+
+// timerGap is the least time between two wake-ups of the broker for refreshes.
+const timerGap = 250 * time.Millisecond
+
+// setTimer has Tick called when the next refresh is due.
+func (e *Engine) setTimer() {
+	if len(e.dues) == 0 {
+		return
+	}
+	now := time.Now()
+	at := e.dues[0].at
+	if soonest := now.Add(timerGap); at.Before(soonest) {
+		at = soonest
+	}
+	if e.timer != nil && e.timerAt.After(now) && !at.Before(e.timerAt) {
+		return
+	}
+	if e.timer != nil {
+		e.timer.Stop()
+	}
+	e.timerAt = at
+	e.timer = time.AfterFunc(at.Sub(now), e.alarm.ring)
+}
