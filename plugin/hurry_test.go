@@ -366,7 +366,9 @@ func TestCreditIsShared(t *testing.T) {
 
 		second := newBroker(t, v20)
 		second.process, second.turn = b.process, 7
-		if err := second.open([]*store{population()}, "backends db"); err != nil {
+		db := population()
+		db.delay = time.Millisecond
+		if err := second.open([]*store{db}, "backends db"); err != nil {
 			t.Fatal(err)
 		}
 		defer second.stop()
