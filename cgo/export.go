@@ -137,14 +137,15 @@ func goauthLogin(in *C.struct_instance, client *C.struct_mosquitto, id, username
 }
 
 //export goauthCheck
-func goauthCheck(in *C.struct_instance, client *C.struct_mosquitto, id, username, topic *C.char, access C.int, elsewhere C.bool) (answer C.int) {
+func goauthCheck(in *C.struct_instance, client *C.struct_mosquitto, id, username, topic *C.char, access C.int, offline, elsewhere C.bool) (answer C.int) {
 	defer contain(in)
 	answer = C.ACL_DENIED
 	e, a := engineOf(in), backends.Access(access)
 	if elsewhere {
 		return C.int(e.CheckElsewhere(C.GoString(id), C.GoString(username), username != nil, C.GoString(topic), a))
 	}
-	return C.int(e.Check(ref(client), lent(id), lent(username), username != nil, lent(topic), a))
+	return C.int(e.Check(plugin.ACLCheck{Client: ref(client), ClientID: lent(id), Username: lent(username), HasUsername: username != nil,
+		Topic: lent(topic), Access: a, Offline: bool(offline)}))
 }
 
 //export goauthTick

@@ -14,6 +14,10 @@ uint64_t host_turn;
 static pthread_t main_thread;
 static pid_t main_tid;
 static int wake_signal; /* 0: none was free */
+static struct {
+	const char *begin;
+	size_t size;
+} stack; /* of the broker's thread */
 
 static void woken(int signal) { (void)signal; }
 
@@ -27,6 +31,23 @@ static void choose_signal(void)
 			wake_signal = s;
 		}
 	}
+}
+
+static void find_stack(void)
+{
+	pthread_attr_t a;
+	void *begin;
+	if (pthread_getattr_np(main_thread, &a) == 0) {
+		if (pthread_attr_getstack(&a, &begin, &stack.size) == 0) {
+			stack.begin = begin;
+		}
+		pthread_attr_destroy(&a);
+	}
+}
+
+bool host_is_standin(const struct mosquitto *client)
+{
+	return stack.begin && (const char *)client >= stack.begin && (const char *)client < stack.begin + stack.size;
 }
 
 const char *host_find(void)
@@ -52,6 +73,7 @@ const char *host_find(void)
 	main_thread = pthread_self();
 	main_tid = (pid_t)syscall(SYS_gettid);
 	choose_signal();
+	find_stack();
 	return NULL;
 }
 

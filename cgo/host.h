@@ -51,6 +51,10 @@ bool host_is_main(void);
 /* host_can_delay tells whether the broker can delay a login. */
 bool host_can_delay(void);
 
+/* host_is_standin tells whether a client is one that the broker made up for a
+ * question, on its stack: the author of a retained message. */
+bool host_is_standin(const struct mosquitto *);
+
 /* host_settle repairs, once, what the broker set up after it loaded the
  * plugin. Call it at the begin of every callback. */
 void host_settle(void);

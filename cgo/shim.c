@@ -129,7 +129,10 @@ static int on_acl_check(int event, void *data, void *userdata)
 	bool elsewhere = !host_is_main();
 	int answer = elsewhere ? RIGHTS_UNKNOWN : quick(in, e->access, id, name, e->topic);
 	if (answer == RIGHTS_UNKNOWN) {
-		answer = goauthCheck(in, e->client, (char *)id, (char *)name, (char *)e->topic, e->access, elsewhere);
+		bool standin = host_is_standin(e->client);
+		bool offline = !standin && !host.client_address(e->client);
+		answer = goauthCheck(in, standin ? NULL : e->client, (char *)id, (char *)name, (char *)e->topic, e->access,
+			offline, elsewhere);
 	}
 	switch (answer) {
 	case ACL_GRANTED:

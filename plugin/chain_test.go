@@ -172,7 +172,7 @@ func TestRegister(t *testing.T) {
 					expect(t, "login", b.enter(alice), c.verdict)
 				}
 				if !c.judges {
-					expect(t, "check", b.Check(1, "a1", "alice", true, "one/1", backends.Read), plugin.NotJudged)
+					expect(t, "check", b.Check(plugin.ACLCheck{Client: 1, ClientID: "a1", Username: "alice", HasUsername: true, Topic: "one/1", Access: backends.Read}), plugin.NotJudged)
 					return
 				}
 				root := client{id: "r", name: "root"}
@@ -320,14 +320,14 @@ func TestSuperusers(t *testing.T) {
 			expect(t, name, b.may(c, backends.Write, "any/thing"), want)
 			expect(t, name+", everything", b.may(c, backends.Subscribe, "#"), want)
 		}
-		expect(t, "anonymous", b.Check(1, "x", "", false, "any", backends.Read), plugin.Denied)
+		expect(t, "anonymous", b.Check(plugin.ACLCheck{Client: 1, ClientID: "x", Username: "", HasUsername: false, Topic: "any", Access: backends.Read}), plugin.Denied)
 	})
 }
 
 func TestSuperusersNotAnonymous(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, v20, []*store{memoryDB()}, "superusers *")
-		expect(t, "anonymous", b.Check(1, "x", "", false, "any", backends.Read), plugin.Denied)
-		expect(t, "a name", b.Check(1, "x", "whoever", true, "any", backends.Read), plugin.Granted)
+		expect(t, "anonymous", b.Check(plugin.ACLCheck{Client: 1, ClientID: "x", Username: "", HasUsername: false, Topic: "any", Access: backends.Read}), plugin.Denied)
+		expect(t, "a name", b.Check(plugin.ACLCheck{Client: 1, ClientID: "x", Username: "whoever", HasUsername: true, Topic: "any", Access: backends.Read}), plugin.Granted)
 	})
 }

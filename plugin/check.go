@@ -11,31 +11,45 @@ import (
 // always granted.
 const Unsubscribe backends.Access = 8
 
-// Check answers an ACL check. topic is a filter where access is Subscribe. The
-// client is one of the broker's, or a stand-in that the broker made up, such as
-// the author of a retained message.
-func (e *Engine) Check(client Ref, clientID, username string, hasUsername bool, topic string, access backends.Access) Answer {
-	if access == backends.Write && e.tickets.guarded(e.host, client, clientID) {
+// ACLCheck is a question whether a client may do something: an ACL_CHECK event.
+// Its texts are only lent.
+type ACLCheck struct {
+	// Client is 0 for a stand-in that the broker made up, such as the author
+	// of a retained message.
+	Client      Ref
+	ClientID    string
+	Username    string
+	HasUsername bool
+	Topic       string // a filter where Access is Subscribe
+	Access      backends.Access
+	Offline     bool // the session never had a connection since the broker started
+}
+
+// Check answers an ACL check. It is called on the broker's thread, and waits for
+// a worker only within the stall credit.
+func (e *Engine) Check(c ACLCheck) Answer {
+	if c.Access == backends.Write && e.tickets.guarded(e.host, c.Client, c.ClientID) {
 		return Denied
 	}
 	if !e.judges {
 		return NotJudged
 	}
-	if access == Unsubscribe {
+	if c.Access == Unsubscribe {
 		return Granted
 	}
-	name, ok := e.subject(clientID, username, hasUsername)
+	name, ok := e.subject(c.ClientID, c.Username, c.HasUsername)
 	if !ok {
 		return Denied
 	}
 	p := e.profiles[name]
 	if p == nil {
-		if p = e.missed(name, clientID); p == nil {
-			return Denied
+		var a Answer
+		if p, a = e.missed(name, c); p == nil {
+			return a
 		}
 	}
-	e.freshen(p, clientID)
-	if p.rights.Allows(clientID, topic, access) {
+	e.freshen(p, c.ClientID)
+	if p.rights.Allows(c.ClientID, c.Topic, c.Access) {
 		return Granted
 	}
 	return Denied
@@ -43,24 +57,34 @@ func (e *Engine) Check(client Ref, clientID, username string, hasUsername bool, 
 
 // missed gets the profile of a user who did not log in through us lately: one
 // with a certificate, one whose session was restored, the author of a retained
-// message. It waits for a worker within the stall credit.
-func (e *Engine) missed(name, clientID string) *profile {
-	name, clientID = strings.Clone(name), strings.Clone(clientID) // they are only lent
+// message. Where it cannot be had in time, it answers itself.
+//
+// The author of a retained message was allowed to publish it when he did, and
+// there may be thousands of them at once: they are not waited for. What is
+// queued for a session without a connection is checked again by the broker when
+// the client connects; to deny it now would lose it.
+func (e *Engine) missed(name string, c ACLCheck) (*profile, Answer) {
+	name, clientID := strings.Clone(name), strings.Clone(c.ClientID) // they are only lent
 	if e.work.chain.inMemory(name) {
 		parts := e.work.parts(context.Background(), &job{kind: jobProfile, name: name, clientID: clientID}, nil)
-		return e.install(name, parts)
+		return e.install(name, parts), Denied
 	}
-	j := e.fetchProfile(name, clientID, false)
-	if j == nil {
-		return nil
+	author := c.Client == 0 && c.Access == backends.Write
+	queued := c.Offline && c.Access == backends.Read && e.sessions.byID[clientID] == nil
+	j := e.fetchProfile(name, clientID, author || queued)
+	if author || queued {
+		return nil, Granted
 	}
-	if r, ok := e.wait(j, e.work.expectFetch(name)); ok {
-		e.finishProfile(r)
-		return e.profiles[name]
+	if j != nil {
+		if r, ok := e.wait(j, e.work.expectFetch(name)); ok {
+			e.finishProfile(r)
+			return e.profiles[name], Denied
+		}
 	}
+	e.counts.UnknownRights.Add(1)
 	if !e.unknown.has(name) {
 		e.unknown.add(name)
 		e.journal.logf(Warning, "user %q, client %q: the rights are not known yet and could not be fetched in time; denied", name, clientID)
 	}
-	return nil
+	return nil, Denied
 }

@@ -120,7 +120,7 @@ func TestNobodys(t *testing.T) {
 			{"c/d", "alice", plugin.Granted},
 			{"c", "nobody", plugin.Denied},
 		} {
-			expect(t, fmt.Sprintf("%q with id %q", c.name, c.id), b.Check(1, c.id, c.name, true, "x/1", backends.Read), c.want)
+			expect(t, fmt.Sprintf("%q with id %q", c.name, c.id), b.Check(plugin.ACLCheck{Client: 1, ClientID: c.id, Username: c.name, HasUsername: true, Topic: "x/1", Access: backends.Read}), c.want)
 			expect(t, fmt.Sprintf("%q with id %q, elsewhere", c.name, c.id), b.CheckElsewhere(c.id, c.name, true, "x/1", backends.Read), c.want)
 		}
 	})
@@ -143,7 +143,7 @@ func TestUnsubscribe(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, v21, []*store{population()})
 		for _, name := range []string{"alice", "nobody", "", "a+"} {
-			expect(t, name, b.Check(1, "c", name, true, "any", plugin.Unsubscribe), plugin.Granted)
+			expect(t, name, b.Check(plugin.ACLCheck{Client: 1, ClientID: "c", Username: name, HasUsername: true, Topic: "any", Access: plugin.Unsubscribe}), plugin.Granted)
 			expect(t, name+" elsewhere", b.CheckElsewhere("c", name, true, "any", plugin.Unsubscribe), plugin.Granted)
 		}
 		expect(t, "questions to the store", b.stores[0].asked(), 0)
@@ -161,7 +161,7 @@ func TestNotJudged(t *testing.T) {
 		pending := client{id: "p", name: "alice", password: wrong, ref: 9}
 		b.first(pending)
 		for _, access := range []backends.Access{backends.Read, backends.Write, backends.Subscribe, plugin.Unsubscribe} {
-			expect(t, fmt.Sprint("access ", access), b.Check(1, "c", "alice", true, "x", access), plugin.NotJudged)
+			expect(t, fmt.Sprint("access ", access), b.Check(plugin.ACLCheck{Client: 1, ClientID: "c", Username: "alice", HasUsername: true, Topic: "x", Access: access}), plugin.NotJudged)
 			expect(t, fmt.Sprint("access ", access, " elsewhere"), b.CheckElsewhere("c", "alice", true, "x", access), plugin.NotJudged)
 		}
 		expect(t, "pending", b.keptBack(pending), true)

@@ -554,7 +554,7 @@ func (b *broker) vanish(id string) { delete(b.pending, id) }
 
 // may asks for a right of a client that is in.
 func (b *broker) may(c client, access backends.Access, topic string) bool {
-	return b.Check(b.clients[c.id], c.id, c.name, !c.unnamed, topic, access) == plugin.Granted
+	return b.Check(plugin.ACLCheck{Client: b.clients[c.id], ClientID: c.id, Username: c.name, HasUsername: !c.unnamed, Topic: topic, Access: access}) == plugin.Granted
 }
 
 func (b *broker) logged(what string) (n int) {

@@ -127,8 +127,8 @@ func guarding(t *testing.T) (b *broker, pending client, release func()) {
 // keptBack tells whether the will of a client would be kept back. The broker may
 // ask with the claimed name, or without one.
 func (b *broker) keptBack(c client) bool {
-	named := b.Check(c.ref, c.id, "alice", true, "a/will", backends.Write)
-	unnamed := b.Check(c.ref, c.id, "", false, "a/will", backends.Write)
+	named := b.Check(plugin.ACLCheck{Client: c.ref, ClientID: c.id, Username: "alice", HasUsername: true, Topic: "a/will", Access: backends.Write})
+	unnamed := b.Check(plugin.ACLCheck{Client: c.ref, ClientID: c.id, Username: "", HasUsername: false, Topic: "a/will", Access: backends.Write})
 	return named == plugin.Denied && unnamed == plugin.Denied
 }
 

@@ -187,3 +187,23 @@ func TestReloadFails(t *testing.T) {
 		}
 	})
 }
+
+// Mosquitto 2.0.11 calls no TICK with per_listener_settings; what is due is then
+// done at the next login, also while the broker asks about the sessions.
+func TestReaskWithTicks(t *testing.T) {
+	t.Skip("defect: the first Tick ends the window for all sessions that are still to be asked about")
+	synctest.Test(t, func(t *testing.T) {
+		db := population()
+		b := start(t, v20, []*store{db}, "hash_limit 1", "hash_memo off")
+		bob := client{id: "b1", name: "Bob Ä", password: right}
+		b.enter(alice)
+		b.enter(bob)
+		b.pass(time.Minute)
+		defer b.occupied()() // no hash can be computed
+		b.Reload()
+		for _, c := range []client{alice, bob} {
+			b.tick()
+			expect(t, c.name, b.first(b.again(c)), plugin.Accept)
+		}
+	})
+}
