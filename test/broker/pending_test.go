@@ -38,12 +38,12 @@ var ends = []struct {
 
 // Without rules, so that every will that gets past the guard is published. The
 // passwords are right: a client that goes before it is let in has no will all the
-// same.
+// same. Only the keepalive may end too late for that, so who waits for it guesses.
 func TestWillOfAPendingClient(t *testing.T) {
 	delaying(t, func(t *testing.T, b brokertest.Broker) {
 		// The first hash takes longer than the keepalive, and the others wait for it.
-		passwd := accounts("watcher") + account("ann", secret, slow) + account("first", secret, 8*slow)
-		r := start(t, b, passwd, "plugin_opt_hash_limit 1\nplugin_opt_auth_timeout 20s\n")
+		passwd := accounts("watcher") + account("ann", secret, slow) + account("first", secret, 15*slow)
+		r := start(t, b, passwd, "plugin_opt_hash_limit 1\nplugin_opt_auth_timeout 60s\n")
 		watcher := watch(t, r.Addr, "watcher")
 		first := mqtt.Dial(t, r.Addr, as("first", "first"))
 		first.Send(first.ConnectPacket())
@@ -53,6 +53,9 @@ func TestWillOfAPendingClient(t *testing.T) {
 				id := fmt.Sprintf("%s-%d", end.name, version)
 				o := evil("ann", secret, id)
 				o.Version, o.KeepAlive = version, end.keepAlive
+				if end.keepAlive > 0 {
+					o.Password = []byte("guess")
+				}
 				c := mqtt.Dial(t, r.Addr, o)
 				c.Send(c.ConnectPacket())
 				settle(t, r)
@@ -60,11 +63,11 @@ func TestWillOfAPendingClient(t *testing.T) {
 				ids = append(ids, id)
 			}
 		}
-		if got := first.Connack(mqtt.Patience); got.Code != mqtt.Success {
+		if got := first.Connack(4 * mqtt.Patience); got.Code != mqtt.Success {
 			t.Fatalf("the client that stays: %v", got.Code)
 		}
 		for _, id := range ids {
-			r.WaitLog(t, fmt.Sprintf("client %q, address 127.0.0.1: accepted", id))
+			r.WaitLog(t, fmt.Sprintf("client %q, address 127.0.0.1: ", id)) // the verdict
 		}
 		for range 3 { // turns of the broker's loop
 			for _, topic := range seen(t, watcher) {
@@ -111,10 +114,10 @@ plugin_use auth
 `} {
 		t.Run(name, func(t *testing.T) {
 			if name == "plugin_use twice" {
-				t.Skip("an open defect: some wills are published")
+				t.Skip("defect: TICK comes twice a turn, the guard ends in the second, and some wills are published")
 			}
 			delaying(t, func(t *testing.T, b brokertest.Broker) {
-				passwd := accounts("watcher") + account("ann", secret, slow/8)
+				passwd := accounts("watcher") + account("ann", secret, slow/5)
 				r := brokertest.Start(t, b, "allow_anonymous false\n"+lines, brokertest.File("passwd", passwd))
 				watcher := watch(t, r.Addr, "watcher")
 				var all []*mqtt.Client
@@ -150,7 +153,7 @@ plugin_use auth
 // it claims, does not.
 func TestVersion5IsNotDelayed(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
-		passwd := accounts("watcher") + account("ann", secret, 2*slow)
+		passwd := accounts("watcher") + account("ann", secret, 4*slow)
 		r := start(t, b, passwd, "")
 		watcher := watch(t, r.Addr, "watcher")
 		for i, tail := range [][]byte{nil, {0xe0, 1, 4}, append([]byte{0xe0, 1, 4}, ping...)} {
@@ -207,7 +210,7 @@ func settle(t *testing.T, r *brokertest.Running) {
 // must not let in another that came with its id.
 func TestLateSuccessOfAnother(t *testing.T) {
 	delaying(t, func(t *testing.T, b brokertest.Broker) {
-		r := start(t, b, account("ann", secret, 2*slow), "")
+		r := start(t, b, account("ann", secret, 4*slow), "")
 		for _, version := range []byte{3, 4, 5} {
 			id := fmt.Sprint("dev", version)
 			pend(t, r, with(as("ann", id), func(o *mqtt.Options) { o.Version = 4 })).Drop()
@@ -225,7 +228,7 @@ func TestLateSuccessOfAnother(t *testing.T) {
 // one goes on.
 func TestSecondClientWithAPendingID(t *testing.T) {
 	delaying(t, func(t *testing.T, b brokertest.Broker) {
-		r := start(t, b, account("ann", secret, 2*slow)+account("bob", secret, quick), "plugin_opt_acl_file {{.Dir}}/acl\n",
+		r := start(t, b, account("ann", secret, 4*slow)+account("bob", secret, quick), "plugin_opt_acl_file {{.Dir}}/acl\n",
 			brokertest.File("acl", "user ann\ntopic a/#\n"))
 		first := pend(t, r, as("ann", "dev"))
 		for _, o := range []mqtt.Options{mqtt.As("ann", "guess"), as("bob", "")} {
@@ -327,7 +330,7 @@ func TestAddressReuse(t *testing.T) {
 // A pending client that stays silent is answered, or closed, in bounded time.
 func TestPendingEnds(t *testing.T) {
 	delaying(t, func(t *testing.T, b brokertest.Broker) {
-		passwd := account("ann", secret, quick) + account("slow", secret, 8*slow)
+		passwd := account("ann", secret, quick) + account("slow", secret, 15*slow)
 		r := start(t, b, passwd, "plugin_opt_hash_limit 1\nplugin_opt_auth_timeout 500ms\n")
 		pend(t, r, as("slow", "first"))
 		begin := time.Now()
