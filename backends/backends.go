@@ -28,7 +28,7 @@ const (
 	// SubscribeParts is Subscribe for every filter but the one that asks for
 	// everything ("#" and its twin "+/#"). Only the predecessor's ACL files
 	// have such a right: "topic read #" does not allow to subscribe to "#".
-	SubscribeParts
+	SubscribeParts Access = 1 << 4
 
 	None Access = 0
 	All         = Read | Write | Subscribe
@@ -100,6 +100,12 @@ type Anonymous interface {
 // I/O and without a lock that could be held for long: the engine calls them on
 // the broker's thread.
 type InMemory interface{ InMemory() }
+
+// PerClient is a Backend whose answers may depend on Lookup.ClientID.
+type PerClient interface {
+	// PerClient tells whether what it says of a password does.
+	PerClient() bool
+}
 
 // Watcher is a Backend that learns of changes in its store.
 type Watcher interface {

@@ -47,16 +47,15 @@ func contain(in *C.struct_instance) {
 	}
 }
 
-// reportPanic logs a panic, on the broker's thread only: on another, the log
-// must not be touched.
+// reportPanic logs a panic. Of one before there is an engine, only the type is
+// shown: the value could hold a secret.
 func reportPanic(in *C.struct_instance, p any) {
 	defer func() { _ = recover() }()
 	if in != nil && in.engine != 0 {
-		engineOf(in).Counts().Panics.Add(1)
+		engineOf(in).Fault(p)
+		return
 	}
-	if bool(C.host_is_main()) {
-		(&host{}).Log(plugin.Error, fmt.Sprintf("go-auth: a fault in the plugin itself, please report it: %v", p))
-	}
+	(&host{}).Log(plugin.Error, fmt.Sprintf("go-auth: a fault in the plugin itself, please report it: %T", p))
 }
 
 //export goauthInit

@@ -17,10 +17,11 @@ import (
 // source is a backend in the chain.
 type source struct {
 	backends.Opened
-	name     string // "mysql"
-	checks   backends.Checks
-	salt     hashing.SaltEncoding
-	inMemory bool
+	name      string // "mysql"
+	checks    backends.Checks
+	salt      hashing.SaltEncoding
+	inMemory  bool
+	perClient bool // what it says of a password depends on the client id
 
 	down  atomic.Bool                  // the last question failed
 	took  atomic.Int64                 // how long the last answer took, in nanoseconds
@@ -129,6 +130,9 @@ func openChain(set *conf.Set, o *options, drivers []backends.Driver, open map[st
 		s.checks &= opened.Provides
 		s.salt = o.saltOf(name)
 		_, s.inMemory = opened.Backend.(backends.InMemory)
+		if b, ok := opened.Backend.(backends.PerClient); ok {
+			s.perClient = b.PerClient()
+		}
 		if _, ok := opened.Backend.(backends.Anonymous); ok {
 			c.anonymous = append(c.anonymous, len(c.sources))
 		}

@@ -8,8 +8,8 @@ const earlyLife = 5 * time.Second
 
 // early is a login whose client was told to come back.
 type early struct {
-	job   *job // that is still under way, or nil
-	began time.Time
+	job   *job // the login
+	under bool // it is still under way
 	done  result
 }
 
@@ -24,7 +24,7 @@ func newEarlies() earlies { return earlies{byKey: map[mac]*early{}} }
 
 // under returns the job under way for the same login, nil if there is none.
 func (s *earlies) under(key mac) *job {
-	if f := s.byKey[key]; f != nil {
+	if f := s.byKey[key]; f != nil && f.under {
 		return f.job
 	}
 	return nil
@@ -33,13 +33,13 @@ func (s *earlies) under(key mac) *job {
 // keep notes that a client may be told to come back, and forgets those who did
 // not.
 func (s *earlies) keep(j *job) {
-	s.byKey[j.key] = &early{job: j, began: j.begun}
+	s.byKey[j.key] = &early{job: j, under: true}
 	s.order = append(s.order, j)
 	for len(s.order) > 0 {
 		old := s.order[0]
 		f := s.byKey[old.key]
-		mine := f != nil && f.began == old.begun
-		if mine && (f.job != nil || time.Since(f.done.at) < earlyLife) {
+		mine := f != nil && f.job == old
+		if mine && (f.under || time.Since(f.done.at) < earlyLife) {
 			return
 		}
 		if mine {
@@ -55,7 +55,7 @@ func (s *earlies) put(r result) bool {
 	if f == nil || f.job != r.job {
 		return false
 	}
-	f.job, f.done = nil, r
+	f.under, f.done = false, r
 	return true
 }
 
@@ -63,7 +63,7 @@ func (s *earlies) put(r result) bool {
 // login.
 func (s *earlies) take(key mac) (result, bool) {
 	f := s.byKey[key]
-	if f == nil || f.job != nil {
+	if f == nil || f.under {
 		return result{}, false
 	}
 	s.drop(key)

@@ -14,6 +14,7 @@ import (
 type Gate struct {
 	size    int
 	waiting atomic.Int64
+	full    atomic.Bool
 
 	mu     sync.Mutex
 	inside int
@@ -58,6 +59,7 @@ func (g *Gate) enter(ctx context.Context, l *lane, key string) error {
 	g.mu.Lock()
 	if g.inside < g.size {
 		g.inside++
+		g.full.Store(g.inside == g.size)
 		g.mu.Unlock()
 		return nil
 	}
@@ -89,6 +91,7 @@ func (g *Gate) Leave() {
 	w := g.next()
 	if w == nil {
 		g.inside--
+		g.full.Store(false)
 		return
 	}
 	close(w.entered)
@@ -139,5 +142,12 @@ func (l *lane) next() *waiter {
 	return nil
 }
 
-// Ahead is how many rounds of work one who came now would wait for.
-func (g *Gate) Ahead() int { return int(g.waiting.Load()) / g.size }
+// Ahead is how many rounds of work one who came now would wait for: half a one
+// for those that are inside.
+func (g *Gate) Ahead() float64 {
+	rounds := float64(g.waiting.Load()) / float64(g.size)
+	if g.full.Load() {
+		rounds += 0.5
+	}
+	return rounds
+}

@@ -96,8 +96,8 @@ func TestGateCancel(t *testing.T) {
 			go func() { errs <- g.Enter(ctx, "b") }()
 		}
 		synctest.Wait()
-		if g.Ahead() != 10 {
-			t.Errorf("ahead: %d, want 10", g.Ahead())
+		if g.Ahead() != 10.5 {
+			t.Errorf("ahead: %v, want 10.5", g.Ahead())
 		}
 		cancel()
 		for range 10 {
@@ -105,8 +105,8 @@ func TestGateCancel(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if g.Ahead() != 0 {
-			t.Errorf("ahead: %d, want 0", g.Ahead())
+		if g.Ahead() != 0.5 {
+			t.Errorf("ahead: %v, want 0.5", g.Ahead())
 		}
 		g.Leave()
 		if err := g.Enter(t.Context(), "c"); err != nil {
@@ -151,7 +151,7 @@ func TestGateStress(t *testing.T) {
 		t.Error("nobody entered")
 	}
 	if g.inside != 0 || g.Ahead() != 0 {
-		t.Errorf("afterwards %d are inside and %d wait", g.inside, g.Ahead())
+		t.Errorf("afterwards %d are inside and %v wait", g.inside, g.Ahead())
 	}
 	for range size {
 		if err := g.Enter(t.Context(), "after"); err != nil {

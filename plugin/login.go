@@ -53,7 +53,7 @@ func (e *Engine) jobFor(l *Login, name string) *job {
 func (e *Engine) askedAgain(l *Login) (again bool, in *session) {
 	found, known := e.host.Find(l.ClientID)
 	again = known && found == l.Client
-	if again || !known && e.reasking {
+	if again || !known && time.Now().Before(e.reaskEnd) {
 		in = e.sessions.of(l.ClientID, l.Client)
 	}
 	return again, in

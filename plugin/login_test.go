@@ -131,7 +131,7 @@ func TestDecoy(t *testing.T) {
 			b.first(client{id: "x-" + name, name: name, password: wrong})
 		}
 		synctest.Wait()
-		expect(t, "logins at the gate of hashes", gate.Ahead(), 5)
+		expect(t, "logins at the gate of hashes", gate.Ahead(), 5.5)
 		gate.Leave()
 		b.settle()
 		expect(t, "refused", b.Counts().Refused.Load(), 5)

@@ -74,6 +74,10 @@ func (e *Engine) install(name string, parts []part) *profile {
 	p.parts = parts
 	p.installed = time.Now()
 	e.publish(p)
+	if e.outrun(parts) {
+		e.reread = append(e.reread, name)
+		e.host.Wake()
+	}
 	return p
 }
 
@@ -146,13 +150,4 @@ func (e *Engine) makeRoom() {
 			break
 		}
 	}
-}
-
-// jitter spreads refreshes over a tenth of the time between them.
-func (e *Engine) jitter() time.Duration {
-	if e.o.refresh < 10*time.Second {
-		return 0
-	}
-	e.spread = (e.spread + 7) % 97
-	return e.o.refresh / 10 * time.Duration(e.spread) / 97
 }

@@ -37,3 +37,9 @@ func (r *recent[K]) remove(name K) {
 		r.until[name] = time.Time{}
 	}
 }
+
+// clear forgets all.
+func (r *recent[K]) clear() {
+	clear(r.until)
+	r.order = nil
+}

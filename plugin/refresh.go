@@ -30,6 +30,25 @@ func (d *dues) Pop() any {
 	return last
 }
 
+// refreshes say when whose rights are to be fetched again.
+type refreshes struct {
+	dues   dues
+	pace   pace
+	spread int // see jitter
+	timer  *time.Timer
+	rings  time.Time // when the timer does
+}
+
+func newRefreshes(rate int) refreshes {
+	return refreshes{pace: pace{rate: float64(rate), left: float64(rate), since: time.Now()}}
+}
+
+func (r *refreshes) stop() {
+	if r.timer != nil {
+		r.timer.Stop()
+	}
+}
+
 // pace lets so many things happen a second, on the average and at once.
 type pace struct {
 	rate  float64
@@ -99,12 +118,21 @@ func (e *Engine) setTimer() {
 	if soonest := now.Add(timerGap); at.Before(soonest) {
 		at = soonest
 	}
-	if e.timer != nil && e.timerAt.After(now) && !at.Before(e.timerAt) {
+	if e.timer != nil && e.rings.After(now) && !at.Before(e.rings) {
 		return
 	}
 	if e.timer != nil {
 		e.timer.Stop()
 	}
-	e.timerAt = at
+	e.rings = at
 	e.timer = time.AfterFunc(at.Sub(now), e.alarm.ring)
+}
+
+// jitter spreads refreshes over a tenth of the time between them.
+func (e *Engine) jitter() time.Duration {
+	if e.o.refresh < 10*time.Second {
+		return 0
+	}
+	e.spread = (e.spread + 7) % 97
+	return e.o.refresh / 10 * time.Duration(e.spread) / 97
 }

@@ -91,9 +91,12 @@ func dumpRule(r backends.Rule) string {
 	if r.Literal {
 		text = "literal " + text
 	}
-	for i, letter := range "rwsp" {
-		if r.Access&(1<<i) != 0 {
-			text += string(letter)
+	for _, a := range []struct {
+		right  backends.Access
+		letter string
+	}{{backends.Read, "r"}, {backends.Write, "w"}, {backends.Subscribe, "s"}, {backends.SubscribeParts, "p"}} {
+		if r.Access&a.right != 0 {
+			text += a.letter
 		}
 	}
 	return text + " " + r.Pattern

@@ -30,8 +30,9 @@ type MySQL struct {
 }
 
 var (
-	_ backends.Backend = (*MySQL)(nil)
-	_ backends.Prober  = (*MySQL)(nil)
+	_ backends.Backend   = (*MySQL)(nil)
+	_ backends.Prober    = (*MySQL)(nil)
+	_ backends.PerClient = (*MySQL)(nil)
 )
 
 func declare(s *conf.Set) backends.Open {
@@ -75,6 +76,9 @@ func (o *options) open(checks backends.Checks) (backends.Opened, error) {
 func (m *MySQL) User(ctx context.Context, l backends.Lookup) (backends.Account, error) {
 	return m.source.Account(ctx, l)
 }
+
+// PerClient tells whether the userquery asks for the client id.
+func (m *MySQL) PerClient() bool { return m.source.PerClient() }
 
 // Probe examines the queries and how the server compares names.
 func (m *MySQL) Probe(ctx context.Context, name string) ([]string, error) {

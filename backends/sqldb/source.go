@@ -107,6 +107,9 @@ func (s *Source) Provides() backends.Checks {
 	return provides
 }
 
+// PerClient tells whether the userquery asks for the client id.
+func (s *Source) PerClient() bool { return s.user != nil && s.user.has(ClientID) }
+
 // Account runs what is needed to answer, one statement after the other. Of a
 // superuser the rules are not fetched.
 func (s *Source) Account(ctx context.Context, l backends.Lookup) (backends.Account, error) {

@@ -24,7 +24,7 @@ func Rules(data []byte) (sections []backends.Section, o acl.Options, topic strin
 			sections = append(sections, nil)
 			o.WildcardsMatchDollar = b&1 == 1
 		}
-		r := backends.Rule{Pattern: p, Access: backends.Access(b & 15), Deny: b&0x10 != 0, Literal: b&0x20 != 0}
+		r := backends.Rule{Pattern: p, Access: backends.Access(b&7 | b&8<<1), Deny: b&0x10 != 0, Literal: b&0x20 != 0}
 		if r.Deny && backends.CheckFilter(p) != nil {
 			continue
 		}

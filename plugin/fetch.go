@@ -1,0 +1,133 @@
+package plugin
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"mosquitto-go-auth/backends"
+	"time"
+)
+
+// fetchShare asks one of so many sources that are left, and gives it its share
+// of the time that is left, so that one that hangs does not take that of the
+// others.
+func (w *workers) fetchShare(ctx context.Context, left int, s *source, j *job, l backends.Lookup) (backends.Account, error) {
+	if end, ok := ctx.Deadline(); ok && left > 1 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(left))
+		defer cancel()
+	}
+	return w.fetch(ctx, s, j, l)
+}
+
+// fetch asks a source for an account.
+func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Lookup) (backends.Account, error) {
+	if s.inMemory {
+		a, err := w.ask(ctx, s, l)
+		if err != nil && !errors.Is(err, backends.ErrNoUser) {
+			err = s.wrap(err)
+		}
+		return a, err
+	}
+	if err := j.enter(ctx, w.fetches); err != nil {
+		return backends.Account{}, s.wrap(fmt.Errorf("too many questions are waiting: %w", err))
+	}
+	defer w.fetches.Leave()
+	ctx, cancel := context.WithTimeout(ctx, w.o.authTimeout)
+	defer cancel()
+	start := time.Now()
+	a, err := w.ask(ctx, s, l)
+	s.took.Store(int64(time.Since(start)))
+	if err != nil && !errors.Is(err, backends.ErrNoUser) {
+		w.failed(s, j.name, err)
+		return a, s.wrap(err)
+	}
+	if s.down.CompareAndSwap(true, false) {
+		w.journal.logf(Notice, "%s answers again", s.name)
+	}
+	return a, err
+}
+
+// ask calls the driver. A panic there is an error here.
+func (w *workers) ask(ctx context.Context, s *source, l backends.Lookup) (a backends.Account, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.fault(p)
+			a, err = backends.Account{}, errFault
+		}
+	}()
+	if l.Name == Anonymous {
+		return s.Backend.(backends.Anonymous).Anonymous(ctx) // see route
+	}
+	a, err = s.User(ctx, l)
+	if err == nil && a.Name != "" && a.Name != l.Name {
+		return backends.Account{}, backends.ErrNoUser // another user's row, by the store's idea of equality
+	}
+	return a, err
+}
+
+// failed notes that a source could not answer. Only the first of a row of
+// failures is logged.
+func (w *workers) failed(s *source, name string, err error) {
+	if errors.Is(err, backends.ErrBadAnswer) {
+		w.journal.logf(Warning, "user %q: %v", name, s.wrap(err))
+		return
+	}
+	s.tried.Store(time.Now().UnixNano())
+	if w.ctx.Err() == nil && s.down.CompareAndSwap(false, true) {
+		w.journal.logf(Warning, "%v; logins that need it are refused as unavailable until it answers", s.wrap(err))
+	}
+}
+
+// reloadTimeout is how long the reading may take.
+const reloadTimeout = time.Minute
+
+// reload has the backends read their sources again.
+func (w *workers) reload(ctx context.Context, j *job) result {
+	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
+	defer cancel()
+	r := result{job: j, verdict: Accept}
+	for _, s := range w.chain.sources {
+		b, ok := s.Backend.(backends.Reloader)
+		if !ok {
+			continue
+		}
+		notes, err := b.Reload(ctx)
+		for _, n := range notes {
+			w.journal.logf(Warning, "%s: %s", s.name, n)
+		}
+		if err != nil {
+			w.journal.logf(Error, "%v; what was read before stays in force", s.wrap(err))
+			continue
+		}
+		r.done = append(r.done, s.name)
+	}
+	return r
+}
+
+// expectLogin is how long a login that begins now is likely to take.
+func (w *workers) expectLogin(name string) time.Duration {
+	return w.expectFetch(name) + time.Duration(float64(w.hashTime())*(1+w.hashing.Ahead()))
+}
+
+// expectFetch is the same for the question to the stores alone: what their last
+// answers took, errors included. One that is down is left alone where there is
+// another.
+func (w *workers) expectFetch(name string) time.Duration {
+	var up, down time.Duration
+	in, _ := w.chain.route(name)
+	alone := true
+	for _, i := range in {
+		s := w.chain.sources[i]
+		if s.down.Load() {
+			down += time.Duration(s.took.Load())
+			continue
+		}
+		alone = false
+		up += time.Duration(s.took.Load())
+	}
+	if alone {
+		return down
+	}
+	return up
+}

@@ -1,0 +1,77 @@
+package plugin
+
+// finishLogin completes a delayed login, or keeps the result for the client that
+// was told to come back.
+func (e *Engine) finishLogin(r result) {
+	j := r.job
+	if j.ticket == 0 {
+		if e.early.put(r) {
+			e.remember(r)
+			e.judgeEarly(j, r)
+		}
+		return
+	}
+	if !e.tickets.redeem(j.clientID, j.ticket) {
+		e.journal.logf(Debug, "user %q, client %q: the login was %s, but the client has gone", j.name, j.clientID, r.verdict)
+		return
+	}
+	before := e.sessions.byID[j.clientID]
+	v := e.conclude(j, r)
+	e.host.Complete(j.clientID, v == Accept)
+	if found, known := e.host.Find(j.clientID); v == Accept && known && found != j.client {
+		e.sessions.restore(j.clientID, found, before) // the client had gone
+	}
+}
+
+// judgeEarly remembers what a login came to whose client may not come back, or
+// not with the same client id.
+func (e *Engine) judgeEarly(j *job, r result) {
+	switch r.verdict {
+	case Accept:
+		e.proven.add(j.credentials)
+	case Refuse:
+		e.disproven(j)
+	}
+}
+
+// remember keeps for this thread that a hash verified a password; only sources
+// in memory are answered from it.
+func (e *Engine) remember(r result) {
+	if e.warm != nil && r.verdict == Accept && r.hashed && e.work.chain.sources[r.source].inMemory {
+		e.warm.add(r.entry)
+	}
+}
+
+// finishVerify kicks a client that is in, but would not be let in now.
+func (e *Engine) finishVerify(r result) {
+	j := r.job
+	s := e.sessions.of(j.clientID, j.client)
+	if s == nil || s.proof != j.key {
+		return
+	}
+	switch r.verdict {
+	case Accept:
+		s.source, s.hash = r.source, r.hash
+		if e.judges {
+			e.install(j.name, r.parts)
+		}
+	case Refuse:
+		e.kick(s, j.clientID, r.why)
+	default:
+		e.journal.logf(Debug, "user %q, client %q: could not be verified again: %s", j.name, j.clientID, r.why)
+	}
+}
+
+// finishProfile installs rights, and kicks the clients of a user whose account
+// has gone or whose password has changed.
+func (e *Engine) finishProfile(r result) {
+	j := r.job
+	if e.fetching[j.name] == j {
+		delete(e.fetching, j.name)
+	}
+	if p := e.profiles[j.name]; r.verdict != Accept || p != nil && p.installed.After(j.begun) {
+		return // a login brought newer ones meanwhile
+	}
+	e.install(j.name, r.parts)
+	e.kickOutdated(j, r.parts)
+}
