@@ -1,5 +1,3 @@
-// Package fakebroker plays a Mosquitto broker to a plugin, in C and without a
-// network, as text scripts say. README.md describes the scripts.
 package fakebroker
 
 import (
@@ -13,30 +11,12 @@ import (
 	"testing"
 )
 
-// versions are the brokers that can be played, as the scripts name them.
-var versions = []string{"2.0", "2.1"}
-
-// compile runs gcc, and skips the test where there is none.
-func compile(t testing.TB, args ...string) {
-	t.Helper()
-	gcc, err := exec.LookPath("gcc")
-	if err != nil {
-		t.Skip("no gcc: the fake broker is a C program")
-	}
-	args = append([]string{"-std=gnu11", "-O1", "-g", "-Wall", "-Wextra", "-Werror"}, args...)
-	if out, err := exec.Command(gcc, args...).CombinedOutput(); err != nil {
-		t.Fatalf("gcc %s: %v\n%s", strings.Join(args, " "), err, out)
-	}
-}
-
 // brokers builds a fake broker for each version and returns their paths.
 func brokers(t *testing.T) map[string]string {
 	t.Helper()
 	built := map[string]string{}
-	for _, v := range versions {
-		built[v] = filepath.Join(t.TempDir(), "fakebroker-"+v)
-		compile(t, "-DBROKER="+strings.ReplaceAll(v, ".", ""), "-rdynamic", "-pthread",
-			"-o", built[v], "host/broker.c", "host/script.c", "-ldl")
+	for _, v := range Versions() {
+		built[v] = Build(t, v)
 	}
 	return built
 }
@@ -69,7 +49,7 @@ func header(script, name string) string {
 func play(t *testing.T, brokers map[string]string, plugin, script string, files map[string]string) {
 	t.Helper()
 	wanted := strings.Fields(header(script, "versions"))
-	for _, v := range versions {
+	for _, v := range Versions() {
 		if len(wanted) > 0 && !slices.Contains(wanted, v) {
 			continue
 		}

@@ -5,6 +5,7 @@
 #include "broker.h"
 
 #include <dlfcn.h>
+#include <malloc.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -38,6 +39,7 @@ static _Thread_local int current_event;
 static int (*plugin_version)(int, const int *);
 static int (*plugin_init)(struct mosquitto_plugin_id_t *, void **, struct option *, int);
 static int (*plugin_cleanup)(void *, struct option *, int);
+static void (*plugin_collect)(long *, long *); /* only in builds with the tag measure */
 
 static void on_broker_thread(const char *function)
 {
@@ -58,6 +60,20 @@ static void may_read(const struct mosquitto *c, const char *function)
 
 /* ---- What the plugin may call ---- */
 
+/* longer appends a line to a log, in strides so that a long one costs no more. */
+static char *longer(char *log, const char *level, const char *line)
+{
+	enum { STRIDE = 1 << 16 };
+	static size_t used;
+	if (!log)
+		used = 0;
+	size_t more = strlen(level) + strlen(line) + 4;
+	if (!log || used / STRIDE != (used + more) / STRIDE)
+		log = realloc(log, (used + more) / STRIDE * STRIDE + STRIDE);
+	used += (size_t)sprintf(log + used, "%s: %s\n", level, line);
+	return log;
+}
+
 __attribute__((format(printf, 2, 3))) void mosquitto_log_printf(int level, const char *fmt, ...)
 {
 	static const struct { int level; const char *name; } names[] = {
@@ -74,11 +90,7 @@ __attribute__((format(printf, 2, 3))) void mosquitto_log_printf(int level, const
 	for (size_t i = 0; i < sizeof names / sizeof *names; i++)
 		if (names[i].level == level)
 			name = names[i].name;
-	char *longer;
-	if (asprintf(&longer, "%s%s: %s\n", log_text ? log_text : "", name, line) < 0)
-		abort();
-	free(log_text);
-	log_text = longer;
+	log_text = longer(log_text, name, line);
 }
 
 const char *mosquitto_client_address(const struct mosquitto *c) { may_read(c, __func__); return c->address; }
@@ -221,6 +233,7 @@ void broker_start(const char *plugin)
 	*(void **)&plugin_version = dlsym(library, "mosquitto_plugin_version");
 	*(void **)&plugin_init = dlsym(library, "mosquitto_plugin_init");
 	*(void **)&plugin_cleanup = dlsym(library, "mosquitto_plugin_cleanup");
+	*(void **)&plugin_collect = dlsym(library, "goauthCollect");
 	if (!plugin_version || !plugin_init || !plugin_cleanup)
 		fail("the plugin does not export what 2.0 needs");
 }
@@ -262,6 +275,13 @@ int broker_cleanup(struct mosquitto_plugin_id_t *p)
 	p->user_data = NULL;
 	p->alive = false;
 	return rc;
+}
+
+void broker_collect(long *goroutines, long *heap)
+{
+	if (plugin_collect)
+		plugin_collect(goroutines, heap);
+	malloc_trim(0);
 }
 
 static int dispatch(struct mosquitto_plugin_id_t *p, int event, void *data, struct mosquitto *c)

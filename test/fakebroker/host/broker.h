@@ -70,5 +70,6 @@ void broker_admit(struct mosquitto *c);
 void broker_disconnect(struct mosquitto *c, int reason);
 int broker_acl(struct mosquitto *c, int access, const char *topic);
 bool broker_signals_on_stack(void);
+void broker_collect(long *goroutines, long *heap); /* bytes; 0 where the plugin does not tell */
 
 #endif

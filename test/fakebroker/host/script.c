@@ -6,6 +6,7 @@
 #define _GNU_SOURCE
 #include "broker.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
 #include <signal.h>
@@ -24,6 +25,7 @@ static char where[1200] = "start"; /* line number and text of the step in progre
 static struct mosquitto_plugin_id_t *here; /* the instance that the steps are about */
 static char unmet_text[300];
 static int patience_ms;                   /* six times as long without an end of the step is a hang */
+static int counters[26];                  /* of the loops in progress, by their letters; -1 for none */
 
 void fail(const char *fmt, ...)
 {
@@ -104,7 +106,10 @@ static void turn(void)
 
 static struct mosquitto *find(const char *handle)
 {
-	for (struct mosquitto *c = clients + POOL; c-- > clients;)
+	static int used; /* all behind were never used */
+	while (used < POOL && clients[used].state != UNUSED)
+		used++;
+	for (struct mosquitto *c = clients + used; c-- > clients;)
 		if (c->state != UNUSED && !strcmp(c->handle, handle))
 			return c;
 	return NULL;
@@ -168,7 +173,9 @@ static struct mosquitto *new_client(struct words *w)
 			c = &clients[i], i = POOL;
 	if (c->state != UNUSED && c->state != RESERVED)
 		fail("more than %d clients", POOL);
-	memset(c, 0, sizeof *c);
+	char *texts[] = {c->handle, c->id, c->username, c->password, c->address};
+	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+		free(texts[i]); /* of an earlier client with this address */
 	*c = (struct mosquitto){.version = 4, .clean = true, .completed = NOT_YET, .state = FRESH, .on = here};
 	set(&c->handle, w->w[1].s);
 	set(&c->id, w->w[1].s);
@@ -227,15 +234,17 @@ static int do_client(struct words *w)
 	return DONE;
 }
 
-static int do_acl(struct words *w)
+static int access_of(const char *s)
 {
 	static const struct { const char *name; int bit; } kinds[] = {
 		{"read", 1}, {"write", 2}, {"subscribe", 4}, {"unsubscribe", 8}};
 	for (int i = 0; i < 4; i++)
-		if (!strcmp(w->w[2].s, kinds[i].name))
-			return broker_acl(known(w->w[1].s), kinds[i].bit, w->w[3].s);
-	return broker_acl(known(w->w[1].s), number(w->w[2].s, "an access"), w->w[3].s);
+		if (!strcmp(s, kinds[i].name))
+			return kinds[i].bit;
+	return number(s, "an access");
 }
+
+static int do_acl(struct words *w) { return broker_acl(known(w->w[1].s), access_of(w->w[2].s), w->w[3].s); }
 
 static int do_reask(struct words *w)
 {
@@ -284,10 +293,39 @@ static int do_copy(struct words *w)
 	return system(command) ? unmet("%s", command) : DONE;
 }
 
+/* do_measure prints what the process uses, without the log so far. */
+static int do_measure(struct words *w)
+{
+	free(log_text);
+	log_text = NULL;
+	fflush(stdout);
+	long goroutines = 0, heap = 0;
+	broker_collect(&goroutines, &heap);
+	long rss = 0, threads = 0, fds = -1; /* the directory itself is open while it is read */
+	char line[200];
+	FILE *status = fopen("/proc/self/status", "r");
+	while (status && fgets(line, sizeof line, status)) {
+		sscanf(line, "VmRSS: %ld", &rss);
+		sscanf(line, "Threads: %ld", &threads);
+	}
+	if (status)
+		fclose(status);
+	DIR *open_files = opendir("/proc/self/fd");
+	for (struct dirent *e; open_files && (e = readdir(open_files));)
+		fds += *e->d_name != '.';
+	if (open_files)
+		closedir(open_files);
+	printf("measure %s: rss %ld kB, heap %ld kB, goroutines %ld, threads %ld, files %ld\n", w->w[1].s, rss, heap / 1024,
+	       goroutines, threads, fds);
+	return DONE;
+}
+
+static void rest_patient(void) { alarm((unsigned)(patience_ms * HANGS + 999) / 1000); }
+
 static int do_patience(struct words *w)
 {
 	patience_ms = number(w->w[1].s, "milliseconds");
-	alarm((unsigned)(patience_ms * HANGS + 999) / 1000);
+	rest_patient();
 	return DONE;
 }
 
@@ -311,10 +349,13 @@ static int do_expect(struct words *w)
 	return unmet("%s is %s", c->handle, c->kicked ? "kicked" : states[c->state]);
 }
 
+static int do_join(struct words *w);
+
 static const struct step { const char *name; int (*run)(struct words *); int min_words; } steps[] = {
 	{"instance", do_instance, 2}, {"init", do_init, 1}, {"cleanup", do_cleanup, 1}, {"reload", do_reload, 1},
 	{"login", do_login, 2}, {"connect", do_connect, 2}, {"client", do_client, 2}, {"acl", do_acl, 4},
 	{"reask", do_reask, 2}, {"tick", do_tick, 1}, {"drop", do_drop, 2}, {"reuse", do_reuse, 3},
+	{"measure", do_measure, 2}, {"join", do_join, 1},
 	{"copy", do_copy, 3}, {"pause", do_pause, 2}, {"patience", do_patience, 2}, {"expect", do_expect, 2}};
 
 /* ---- Reading a line ---- */
@@ -364,6 +405,65 @@ static int run_on_thread(const struct step *step, struct words *w)
 	return task.result;
 }
 
+/* What another thread asks again and again, while the script goes on. */
+struct asker {
+	struct mosquitto *client;
+	char *topic; /* NULL: it logs in */
+	int access, times, expected;
+	bool inverted;
+	char *step;
+	pthread_t thread;
+	struct asker *next;
+};
+
+static struct asker *askers;
+
+static void *ask_on_thread(void *of)
+{
+	struct asker *a = of;
+	for (int i = 0; i < a->times; i++) {
+		int rc = a->topic ? broker_acl(a->client, a->access, a->topic) : broker_ask(a->client);
+		char got[40];
+		if ((rc == a->expected) == a->inverted)
+			fail("question %d of %s: got %s", i + 1, a->step, named(rc, got));
+	}
+	return NULL;
+}
+
+/* beside begins such a thread; join waits for all of them, with the broker's loop
+ * going on. The client is one of the step "client". */
+static void beside(int times, struct words *w, int arrow, int n)
+{
+	bool acl = !strcmp(w->w[0].s, "acl"), inverted = n == arrow + 3 && !strcmp(w->w[arrow + 1].s, "not");
+	if ((!acl && strcmp(w->w[0].s, "reask")) || arrow != (acl ? 4 : 2) || arrow + inverted + 2 != n)
+		fail("only acl and reask, without words but with an answer, are asked beside the script");
+	struct asker *a = malloc(sizeof *a);
+	*a = (struct asker){.client = known(w->w[1].s), .times = times, .expected = code(w->w[n - 1].s), .inverted = inverted,
+		.next = askers};
+	a->step = strdup(where);
+	if (acl) {
+		a->access = access_of(w->w[2].s);
+		a->topic = strdup(w->w[3].s);
+	}
+	askers = a;
+	if (pthread_create(&a->thread, NULL, ask_on_thread, a))
+		fail("no thread");
+}
+
+static int do_join(struct words *w)
+{
+	(void)w;
+	for (struct asker *a; (a = askers); free(a)) {
+		rest_patient();
+		while (pthread_tryjoin_np(a->thread, NULL) == EBUSY)
+			turn();
+		askers = a->next;
+		free(a->topic);
+		free(a->step);
+	}
+	return DONE;
+}
+
 static bool as_expected(int got, int arrow, struct words *w, int n)
 {
 	if (got == UNMET || arrow == n)
@@ -382,10 +482,12 @@ static bool as_expected(int got, int arrow, struct words *w, int n)
 static void run(char *s)
 {
 	bool eventually = false, thread = false;
-	int within = 0, used = 0;
+	int within = 0, times = 0, used = 0;
 	for (char colon;; s += used) {
 		s += strspn(s, " \t");
 		if (sscanf(s, "within %dms%c%n", &within, &colon, &used) == 2 && colon == ':')
+			continue;
+		if (sscanf(s, "beside %d%c%n", &times, &colon, &used) == 2 && colon == ':')
 			continue;
 		if (!strncmp(s, "eventually:", 11)) {
 			eventually = true, used = 11;
@@ -415,6 +517,10 @@ static void run(char *s)
 		step++;
 	if (step == end || arrow < step->min_words)
 		fail("no such step, or words are missing");
+	if (times) {
+		beside(times, &w, arrow, n);
+		return;
+	}
 	double start = now_ms();
 	unmet_text[0] = 0;
 	for (w.n = arrow; !as_expected(thread ? run_on_thread(step, &w) : step->run(&w), arrow, &w, n); w.n = arrow) {
@@ -430,6 +536,77 @@ static void run(char *s)
 	}
 }
 
+/* ---- Loops ---- */
+
+struct line { int number; char *text; };
+
+static char *without_indent(char *s) { return s + strspn(s, " \t"); }
+
+/* end_of finds the line that ends the loop which begins in one. */
+static int end_of(const struct line *lines, int i, int n)
+{
+	for (int depth = 0; i < n; i++) {
+		const char *s = without_indent(lines[i].text);
+		depth += !strncmp(s, "repeat ", 7);
+		depth -= !strcmp(s, "end");
+		if (!depth)
+			return i;
+	}
+	fail("repeat without end");
+}
+
+/* count puts the counters of the loops in progress in for $a to $z. */
+static void count(char *out, size_t room, const char *s)
+{
+	for (char *end = out + room - 12; *s && out < end;) {
+		bool counter = *s == '$' && s[1] >= 'a' && s[1] <= 'z' && counters[s[1] - 'a'] >= 0;
+		if (counter)
+			out += sprintf(out, "%d", counters[s[1] - 'a']);
+		else
+			*out++ = *s;
+		s += 1 + counter;
+	}
+	*out = 0;
+}
+
+static void play(const struct line *lines, int i, int n)
+{
+	for (; i < n; i++) {
+		char text[1000];
+		count(text, sizeof text, lines[i].text);
+		snprintf(where, sizeof where, "line %d: %s", lines[i].number, text);
+		int times;
+		char letter = 0;
+		if (sscanf(text, " repeat %d %c", &times, &letter) < 1) {
+			if (*without_indent(text) && *text != '#')
+				run(text);
+			continue;
+		}
+		int end = end_of(lines, i, n), *counter = letter >= 'a' && letter <= 'z' ? &counters[letter - 'a'] : &times;
+		for (int k = 0, of = times; k < of; k++) {
+			*counter = k;
+			rest_patient();
+			play(lines, i + 1, end);
+		}
+		*counter = -1;
+		i = end;
+	}
+}
+
+static int read_lines(struct line **lines)
+{
+	char *line = NULL;
+	size_t room = 0;
+	int n = 0;
+	for (int number = 1; getline(&line, &room, stdin) > 0; number++) {
+		line[strcspn(line, "\r\n")] = 0;
+		*lines = realloc(*lines, sizeof **lines * (size_t)(n + 1));
+		(*lines)[n++] = (struct line){number, strdup(line)};
+	}
+	free(line);
+	return n;
+}
+
 int main(int argc, char **argv)
 {
 	if (argc != 2)
@@ -438,14 +615,11 @@ int main(int argc, char **argv)
 	do_patience(&(struct words){.n = 2, .w = {[1] = {.s = "10000"}}});
 	broker_start(argv[1]);
 	do_instance(&(struct words){.n = 2, .w = {[1] = {.s = "main"}}});
-	char *line = NULL;
-	size_t room = 0;
-	for (int n = 1; getline(&line, &room, stdin) > 0; n++) {
-		line[strcspn(line, "\r\n")] = 0;
-		snprintf(where, sizeof where, "line %d: %s", n, line);
-		if (line[strspn(line, " \t")] && line[0] != '#')
-			run(line);
-	}
+	memset(counters, -1, sizeof counters);
+	struct line *lines = NULL;
+	int n = read_lines(&lines);
+	play(lines, 0, n);
+	do_join(NULL);
 	for (here = instances; here; here = here->next)
 		if (here->alive && broker_cleanup(here) != ALLOW)
 			fail("cleanup of instance %s at the end of the script", here->name);
