@@ -40,17 +40,13 @@ func (k macKey) sum(fields ...string) (m mac) {
 // of the store at every login. It is bounded in number and time, and safe for
 // concurrent use.
 type memo struct {
-	key  macKey
-	life time.Duration
-	size int
-
-	mu    sync.Mutex
-	until map[mac]time.Time
-	order []mac // the oldest first
+	key     macKey
+	mu      sync.Mutex
+	entries recent[mac]
 }
 
 func newMemo(key macKey, life time.Duration, size int) *memo {
-	return &memo{key: key, life: life, size: size, until: map[mac]time.Time{}}
+	return &memo{key: key, entries: newRecent[mac](life, size)}
 }
 
 // entry returns what stands for a hash and a password in the memo.
@@ -60,8 +56,7 @@ func (m *memo) entry(hash, password string) mac { return m.key.sum("memo", hash,
 func (m *memo) verified(entry mac) bool {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	until, ok := m.until[entry]
-	return ok && time.Now().Before(until)
+	return m.entries.has(entry)
 }
 
 // add remembers it. Only a hash that was computed may lead here, so that an
@@ -69,12 +64,5 @@ func (m *memo) verified(entry mac) bool {
 func (m *memo) add(entry mac) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	if _, ok := m.until[entry]; !ok {
-		if len(m.order) >= m.size {
-			delete(m.until, m.order[0])
-			m.order = m.order[1:]
-		}
-		m.order = append(m.order, entry)
-	}
-	m.until[entry] = time.Now().Add(m.life)
+	m.entries.add(entry)
 }

@@ -34,8 +34,8 @@ func TestMemoBounds(t *testing.T) {
 	for i := range 1000 {
 		m.add(entry(i))
 		m.add(entry(i))
-		if len(m.until) > 100 || len(m.order) > 100 {
-			t.Fatalf("%d entries, %d in order", len(m.until), len(m.order))
+		if len(m.entries.until) > 100 || len(m.entries.order) > 100 {
+			t.Fatalf("%d entries, %d in order", len(m.entries.until), len(m.entries.order))
 		}
 	}
 	for i := range 1000 {
@@ -61,7 +61,7 @@ func TestMemoLifeIsAbsolute(t *testing.T) {
 			t.Error("prolonged by its use")
 		}
 		m.add(entry)
-		if !m.verified(entry) || len(m.order) != 1 {
+		if !m.verified(entry) || len(m.entries.order) != 1 {
 			t.Error("not remembered anew")
 		}
 	})
@@ -80,7 +80,7 @@ func TestMemoConcurrent(t *testing.T) {
 		})
 	}
 	wg.Wait()
-	if len(m.until) != 50 || len(m.order) != 50 {
-		t.Errorf("%d entries, %d in order", len(m.until), len(m.order))
+	if len(m.entries.until) != 50 || len(m.entries.order) != 50 {
+		t.Errorf("%d entries, %d in order", len(m.entries.until), len(m.entries.order))
 	}
 }
