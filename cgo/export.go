@@ -151,6 +151,7 @@ func goauthCheck(in *C.struct_instance, client *C.struct_mosquitto, id, username
 func goauthTick(in *C.struct_instance) (again C.int) {
 	defer contain(in)
 	e := engineOf(in)
+	e.host.ticked()
 	again = 1
 	if !e.Tick() {
 		again = 0

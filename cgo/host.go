@@ -17,9 +17,11 @@ import (
 
 // host is the broker, for one instance. It implements plugin.Host.
 type host struct {
-	instance *C.struct_instance
-	waking   atomic.Bool
-	closed   atomic.Bool
+	instance  *C.struct_instance
+	ticks     atomic.Uint64 // how often TICK has entered Go
+	signalled atomic.Uint64 // for which of them a signal was sent last
+	repeating atomic.Bool
+	closed    atomic.Bool
 }
 
 var _ plugin.Host = (*host)(nil)
@@ -74,32 +76,44 @@ func (h *host) Turn() uint64 { return uint64(C.host_turn) }
 
 func (h *host) Delays() bool { return bool(C.host_can_delay()) }
 
-// Wake has the next TICK enter Go, and ends the broker's sleep if it sleeps. A
-// signal that comes between TICK and the sleep is lost, so it is repeated, less
-// and less often, until TICK has come.
+// Wake has the next TICK enter Go, and ends the broker's sleep if it sleeps. One
+// signal is enough for a TICK, which takes all that has come until then.
 func (h *host) Wake() {
 	C.instance_set_attention(h.instance, 1)
-	if bool(C.host_is_main()) || h.closed.Load() || !h.waking.CompareAndSwap(false, true) {
+	if bool(C.host_is_main()) || h.closed.Load() {
 		return
 	}
-	C.host_signal()
-	go h.repeat()
+	if next := h.ticks.Load() + 1; h.signalled.Swap(next) != next {
+		C.host_signal()
+	}
+	if h.repeating.CompareAndSwap(false, true) {
+		go h.repeat()
+	}
 }
+
+// ticked is told that TICK enters Go, before it takes anything.
+func (h *host) ticked() { h.ticks.Add(1) }
 
 const (
 	firstRepeat = time.Millisecond
 	lastRepeat  = 100 * time.Millisecond
 )
 
+// repeat signals until no TICK is wanted any more, since a signal that comes
+// between TICK and the sleep is lost: less and less often while none comes.
 func (h *host) repeat() {
+	seen := h.ticks.Load()
 	for pause := firstRepeat; ; pause = min(2*pause, lastRepeat) {
 		time.Sleep(pause)
 		if C.instance_attention(h.instance) == 0 || h.closed.Load() {
 			break
 		}
 		C.host_signal()
+		if ticks := h.ticks.Load(); ticks != seen {
+			seen, pause = ticks, firstRepeat/2
+		}
 	}
-	h.waking.Store(false)
+	h.repeating.Store(false)
 	if C.instance_attention(h.instance) != 0 && !h.closed.Load() {
 		h.Wake() // something came between the last look and here
 	}
