@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"mosquitto-go-auth/test/brokertest"
 	"mosquitto-go-auth/test/mqtt"
@@ -156,6 +157,11 @@ func TestReloadKeepsOfflineSessions(t *testing.T) {
 func leaveSessions(t *testing.T, r *brokertest.Running) (gone []mqtt.Options) {
 	t.Helper()
 	for _, kind := range kinds {
+		if kind.name == "5 begun clean" && !r.Delays() {
+			// A defect: in 2.0 its record is dropped, and a reload may then refuse it,
+			// which corrupts the broker's memory; see TestReloadAndARefusedSession.
+			continue
+		}
 		o := with(as("ann", kind.name), kind.set)
 		if o.SessionExpiry == 0 && (o.Version == 5 || !o.Persistent) {
 			continue
@@ -169,6 +175,34 @@ func leaveSessions(t *testing.T, r *brokertest.Running) (gone []mqtt.Options) {
 	}
 	return gone
 }
+
+// A session of MQTT 5 without a connection that the broker is told to end at a
+// reload is freed twice, in Mosquitto 2.0, when its client comes back: the broker's
+// own password file ends it so. malloc is made to show it.
+func TestReloadAndARefusedSession(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
+		if !b.Delays() {
+			t.Skip("defect: an offline session is kicked as if it were connected, and the broker crashes when its client comes back")
+		}
+		r := start(t, b, accounts("ann"), "", brokertest.Env("MALLOC_PERTURB_=165"), brokertest.Env("GLIBC_TUNABLES=glibc.malloc.tcache_count=0"))
+		o := with(as("ann", "offline"), func(o *mqtt.Options) { o.Version, o.Persistent, o.SessionExpiry = 5, true, 600 })
+		mqtt.Login(t, r.Addr, o).Disconnect(mqtt.Success)
+		write(t, filepath.Join(r.Dir, "passwd"), account("ann", "new", quick))
+		time.Sleep(sessionCheck) // the broker sorts by the second
+		reload(t, r, 1)
+		time.Sleep(sessionCheck)
+		o.Password = []byte("new")
+		c := mqtt.Login(t, r.Addr, o)
+		time.Sleep(sessionCheck)
+		if !c.Alive() {
+			t.Error("the broker is gone")
+		}
+	})
+}
+
+// sessionCheck is more than the second after which the broker looks for sessions
+// that have expired.
+const sessionCheck = 1200 * time.Millisecond
 
 // A reload while logins are pending, and two reloads in a row.
 func TestReloadsAndLogins(t *testing.T) {
