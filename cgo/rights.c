@@ -6,18 +6,18 @@
 
 struct part {
 	const uint8_t *image;
-	char *user;
+	char *user; /* the entry's name, if it is the same */
 	size_t len;
 	bool everything;
 };
 
 struct entry {
-	char *name;
+	char *name; /* behind the parts */
 	size_t len;
-	uint32_t hash;
 	int64_t until;
-	int parts;
 	struct entry *next; /* in its slot */
+	uint32_t hash;
+	int parts;
 	struct part part[];
 };
 
@@ -26,23 +26,13 @@ struct rights {
 	struct entry **slots; /* mask + 1 */
 };
 
-static char *copy(const char *s, size_t len)
-{
-	char *c = malloc(len + 1);
-	if (c) {
-		memcpy(c, s, len);
-		c[len] = 0;
-	}
-	return c;
-}
-
 struct entry *entry_new(const char *name, size_t len, int parts, int64_t until)
 {
-	struct entry *e = calloc(1, sizeof *e + parts * sizeof e->part[0]);
-	if (!e || !(e->name = copy(name, len))) {
-		free(e);
+	struct entry *e = calloc(1, sizeof *e + parts * sizeof e->part[0] + len + 1);
+	if (!e) {
 		return NULL;
 	}
+	e->name = memcpy(&e->part[parts], name, len);
 	e->len = len;
 	e->until = until;
 	e->parts = parts;
@@ -51,18 +41,32 @@ struct entry *entry_new(const char *name, size_t len, int parts, int64_t until)
 
 bool entry_part(struct entry *e, int i, const char *user, size_t len, const uint8_t *image, bool everything)
 {
-	e->part[i] = (struct part){image, copy(user, len), len, everything};
-	return e->part[i].user;
+	char *copy = e->name;
+	if (len != e->len || memcmp(user, e->name, len)) {
+		copy = malloc(len + 1);
+		if (!copy) {
+			return false;
+		}
+		memcpy(copy, user, len);
+		copy[len] = 0;
+	}
+	e->part[i] = (struct part){image, copy, len, everything};
+	return true;
 }
 
 void entry_free(struct entry *e)
 {
 	for (int i = 0; i < e->parts; i++) {
-		free(e->part[i].user);
+		if (e->part[i].user != e->name) {
+			free(e->part[i].user);
+		}
 	}
-	free(e->name);
 	free(e);
 }
+
+int entry_parts(const struct entry *e) { return e->parts; }
+
+const uint8_t *entry_image(const struct entry *e, int i) { return e->part[i].image; }
 
 struct rights *rights_new(uint32_t seed)
 {
@@ -121,9 +125,9 @@ static void grow(struct rights *r)
 	r->mask = mask;
 }
 
-void rights_publish(struct rights *r, struct entry *e)
+struct entry *rights_publish(struct rights *r, struct entry *e)
 {
-	rights_forget(r, e->name, e->len);
+	struct entry *old = rights_forget(r, e->name, e->len);
 	if (r->count > r->mask) {
 		grow(r);
 	}
@@ -131,16 +135,17 @@ void rights_publish(struct rights *r, struct entry *e)
 	e->next = r->slots[e->hash & r->mask];
 	r->slots[e->hash & r->mask] = e;
 	r->count++;
+	return old;
 }
 
-void rights_forget(struct rights *r, const char *name, size_t len)
+struct entry *rights_forget(struct rights *r, const char *name, size_t len)
 {
 	struct entry **at = find(r, rights_hash(r->seed, name, len), name, len), *e = *at;
 	if (e) {
 		*at = e->next;
 		r->count--;
-		entry_free(e);
 	}
+	return e;
 }
 
 int rights_check(const struct rights *r, const char *name, const char *id, const char *topic, int access, int64_t now)

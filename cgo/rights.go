@@ -19,14 +19,15 @@ import (
 // rights is the table in C's memory. It implements plugin.Rights.
 type rights struct {
 	table  *C.struct_rights
-	images map[acl.Image]*image   // each once, however many users share it
-	users  map[string][]acl.Image // the images that a user's entry holds
+	images map[acl.Image]*image // each once, however many users share it
+	copies map[*C.uint8_t]*image
 }
 
 var _ plugin.Rights = (*rights)(nil)
 
 // image is a copy of an acl.Image that C may keep.
 type image struct {
+	acl.Image
 	at   *C.uint8_t
 	uses int
 }
@@ -38,43 +39,34 @@ func newRights() (*rights, error) {
 	if table == nil {
 		return nil, errMemory
 	}
-	return &rights{table: table, images: map[acl.Image]*image{}, users: map[string][]acl.Image{}}, nil
+	return &rights{table: table, images: map[acl.Image]*image{}, copies: map[*C.uint8_t]*image{}}, nil
 }
 
 // Publish implements plugin.Rights. Without memory the user is left out, and
 // the engine asked.
 func (r *rights) Publish(name string, p acl.Profile, until time.Time) {
-	old := r.users[name]
-	e := r.entry(name, p, until)
-	if e == nil {
-		C.rights_forget(r.table, chars(key(name)), C.size_t(len(key(name))))
-		delete(r.users, name)
-	} else {
-		C.rights_publish(r.table, e)
+	if e := r.entry(key(name), p, until); e != nil {
+		r.retire(C.rights_publish(r.table, e))
+		return
 	}
-	r.release(old)
+	r.Forget(name)
 }
 
-// entry makes a user's entry, and notes the images in it; nil without memory.
+// entry makes a user's entry; nil without memory.
 func (r *rights) entry(name string, p acl.Profile, until time.Time) *C.struct_entry {
 	end := C.host_now() + C.int64_t(time.Until(until))
-	e := C.entry_new(chars(key(name)), C.size_t(len(key(name))), C.int(len(p)), end)
+	e := C.entry_new(chars(name), C.size_t(len(name)), C.int(len(p)), end)
 	if e == nil {
 		return nil
 	}
-	var held []acl.Image
 	for i, part := range p {
 		at, ok := r.hold(part.Image)
-		if ok && at != nil {
-			held = append(held, part.Image)
-		}
 		if !ok || !bool(C.entry_part(e, C.int(i), chars(part.User), C.size_t(len(part.User)), at, C.bool(part.Everything))) {
-			r.release(held)
-			C.entry_free(e)
+			r.release(at)
+			r.retire(e)
 			return nil
 		}
 	}
-	r.users[name] = held
 	return e
 }
 
@@ -85,32 +77,44 @@ func (r *rights) hold(img acl.Image) (at *C.uint8_t, ok bool) {
 	}
 	held := r.images[img]
 	if held == nil {
-		held = &image{at: (*C.uint8_t)(C.malloc(C.size_t(len(img))))}
+		held = &image{Image: img, at: (*C.uint8_t)(C.malloc(C.size_t(len(img))))}
 		if held.at == nil {
 			return nil, false
 		}
 		copy(unsafe.Slice((*byte)(held.at), len(img)), img)
-		r.images[img] = held
+		r.images[img], r.copies[held.at] = held, held
 	}
 	held.uses++
 	return held.at, true
 }
 
-func (r *rights) release(images []acl.Image) {
-	for _, img := range images {
-		held := r.images[img]
-		if held.uses--; held.uses == 0 {
-			C.free(unsafe.Pointer(held.at))
-			delete(r.images, img)
-		}
+func (r *rights) release(at *C.uint8_t) {
+	held := r.copies[at]
+	if held == nil {
+		return // an empty image has no copy
 	}
+	if held.uses--; held.uses == 0 {
+		delete(r.images, held.Image)
+		delete(r.copies, at)
+		C.free(unsafe.Pointer(at))
+	}
+}
+
+// retire frees an entry that is no longer, or never was, in the table.
+func (r *rights) retire(e *C.struct_entry) {
+	if e == nil {
+		return
+	}
+	for i := range C.entry_parts(e) {
+		r.release((*C.uint8_t)(C.entry_image(e, i)))
+	}
+	C.entry_free(e)
 }
 
 // Forget implements plugin.Rights.
 func (r *rights) Forget(name string) {
-	C.rights_forget(r.table, chars(key(name)), C.size_t(len(key(name))))
-	r.release(r.users[name])
-	delete(r.users, name)
+	name = key(name)
+	r.retire(C.rights_forget(r.table, chars(name), C.size_t(len(name))))
 }
 
 // free ends the table.
@@ -120,7 +124,7 @@ func (r *rights) free() {
 		C.free(unsafe.Pointer(held.at))
 	}
 	clear(r.images)
-	clear(r.users)
+	clear(r.copies)
 }
 
 // key is the name in the table. A client that gives the name "" is refused, so
@@ -132,5 +136,10 @@ func key(name string) string {
 	return name
 }
 
-// chars lends a Go string to C for one call.
-func chars(s string) *C.char { return (*C.char)(unsafe.Pointer(unsafe.StringData(s))) }
+// chars lends a Go string to C for one call. It is never NULL.
+func chars(s string) *C.char {
+	if s == "" {
+		s = "\x00"
+	}
+	return (*C.char)(unsafe.Pointer(unsafe.StringData(s)))
+}

@@ -34,10 +34,15 @@ struct entry *entry_new(const char *name, size_t len, int parts, int64_t until);
 bool entry_part(struct entry *, int i, const char *user, size_t len, const uint8_t *image, bool everything);
 void entry_free(struct entry *);
 
-/* rights_publish puts an entry in, in the place of the user's old one, and
- * owns it from now on. Without memory the user is left out, and RIGHTS_UNKNOWN. */
-void rights_publish(struct rights *, struct entry *);
-void rights_forget(struct rights *, const char *name, size_t len);
+/* entry_parts and entry_image tell what is in an entry. */
+int entry_parts(const struct entry *);
+const uint8_t *entry_image(const struct entry *, int i);
+
+/* rights_publish puts an entry in, and owns it from now on. rights_forget takes
+ * a user's entry out. Both return the one that was there, which is the caller's
+ * from now on, or NULL. */
+struct entry *rights_publish(struct rights *, struct entry *);
+struct entry *rights_forget(struct rights *, const char *name, size_t len);
 
 /* rights_check answers for a right to a topic, no filter: access is 1 (read) or
  * 2 (write). now is a time in nanoseconds. */

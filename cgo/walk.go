@@ -1,7 +1,8 @@
 package main
 
 /*
-#include "rights.h"
+#include <stdlib.h>
+#include "host.h"
 */
 import "C"
 
@@ -10,6 +11,7 @@ import (
 	"unsafe"
 
 	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/plugin"
 	"mosquitto-go-auth/plugin/acl"
 )
 
@@ -29,4 +31,15 @@ func walk(img acl.Image, c acl.Client, topic string, access backends.Access) acl
 		return C.struct_text{at: (*C.char)(unsafe.Pointer(p)), len: C.size_t(len(s))}
 	}
 	return acl.Decision(C.rights_walk(at, text(c.User), text(c.ID), text(topic), C.int(access)))
+}
+
+// check asks the table as the shim does. known is false where it leaves the
+// answer to Go. Only tests need it.
+func (r *rights) check(name, id, topic string, access backends.Access) (a plugin.Answer, known bool) {
+	texts := [...]*C.char{C.CString(name), C.CString(id), C.CString(topic)}
+	rc := C.rights_check(r.table, texts[0], texts[1], texts[2], C.int(access), C.host_now())
+	for _, t := range texts {
+		C.free(unsafe.Pointer(t))
+	}
+	return plugin.Answer(rc), rc != C.RIGHTS_UNKNOWN
 }
