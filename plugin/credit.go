@@ -10,12 +10,14 @@ type Credit struct {
 	left  time.Duration
 	since time.Time
 	turn  uint64
-	used  bool // in this turn of the broker's loop
+	used  bool // in that turn of the broker's loop, until
+	until time.Time
 }
 
 const (
 	creditMax    = 250 * time.Millisecond
 	creditRefill = 50 * time.Millisecond // a second
+	creditPause  = 10 * time.Millisecond // after which the broker has slept, and served all
 )
 
 // NewCredit returns a full credit.
@@ -26,12 +28,14 @@ func newCredit(now func() time.Time) *Credit {
 }
 
 // Available is how long a wait may last that begins now, in this turn of the
-// broker's loop: 0 if there was one in this turn already.
+// broker's loop: 0 if there was one in this turn already, or in the one before
+// and without a pause since. What others sent during a wait is then served
+// before the next.
 func (c *Credit) Available(turn uint64) time.Duration {
-	if c.used && c.turn == turn {
+	now := c.now()
+	if c.used && (turn == c.turn || turn == c.turn+1 && now.Sub(c.until) < creditPause) {
 		return 0
 	}
-	now := c.now()
 	refill := time.Duration(now.Sub(c.since).Seconds() * float64(creditRefill))
 	c.left = min(c.left+max(refill, 0), creditMax)
 	c.since = now
@@ -40,6 +44,6 @@ func (c *Credit) Available(turn uint64) time.Duration {
 
 // Spend takes away what a wait took.
 func (c *Credit) Spend(turn uint64, waited time.Duration) {
-	c.turn, c.used = turn, true
+	c.turn, c.used, c.until = turn, true, c.now()
 	c.left -= waited
 }
