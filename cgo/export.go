@@ -140,6 +140,7 @@ func goauthCheck(in *C.struct_instance, client *C.struct_mosquitto, id, username
 	defer contain(in)
 	answer = C.ACL_DENIED
 	e, a := engineOf(in), backends.Access(access)
+	e.Counts().Checks.Add(1)
 	if elsewhere {
 		return C.int(e.CheckElsewhere(C.GoString(id), C.GoString(username), username != nil, C.GoString(topic), a))
 	}
