@@ -90,17 +90,24 @@ func code(words ...string) string {
 func (s *Set) Text(group string) string {
 	var b strings.Builder
 	for _, o := range s.documented(group) {
-		fmt.Fprintf(&b, "%s (%s", o.Name, o.Type)
-		if o.Default != "" {
-			b.WriteString(", default " + o.Default)
-		}
-		fmt.Fprintf(&b, ")\n    %s\n", o.Doc)
-		if o.secret {
-			fmt.Fprintf(&b, "    also %s_file FILE, or ${VARIABLE} as the value\n", o.Name)
-		}
-		if len(o.Former) > 0 {
-			fmt.Fprintf(&b, "    former name: %s\n", strings.Join(o.Former, ", "))
-		}
+		b.WriteString(o.Text())
+	}
+	return b.String()
+}
+
+// Text returns the option for the terminal.
+func (o *Option) Text() string {
+	var b strings.Builder
+	fmt.Fprintf(&b, "%s (%s", o.Name, o.Type)
+	if o.Default != "" {
+		b.WriteString(", default " + o.Default)
+	}
+	fmt.Fprintf(&b, ")\n    %s\n", o.Doc)
+	if o.secret {
+		fmt.Fprintf(&b, "    also %s_file FILE, or ${VARIABLE} as the value\n", o.Name)
+	}
+	if len(o.Former) > 0 {
+		fmt.Fprintf(&b, "    former name: %s\n", strings.Join(o.Former, ", "))
 	}
 	return b.String()
 }

@@ -33,11 +33,20 @@ func advice(file *conf.File) (found []conf.Remark) {
 	return found
 }
 
-// besides warns of what is wrong around an instance of the plugin.
-func besides(file *conf.File, p *conf.Plugin, r plugin.Report) (found []conf.Remark) {
-	if _, err := os.Stat(p.Path); err != nil && filepath.IsAbs(p.Path) {
+// absent finds the fault of a plugin that is not where the line says. Where the
+// broker looks for a relative path depends on where it is started.
+func absent(p *conf.Plugin) (found []conf.Remark) {
+	if !filepath.IsAbs(p.Path) {
+		return nil
+	}
+	if _, err := os.Stat(p.Path); err != nil {
 		found = append(found, conf.Remark{At: p.At, Text: "the broker does not start without the plugin: " + err.Error()})
 	}
+	return found
+}
+
+// besides warns of what is wrong around an instance of the plugin.
+func besides(file *conf.File, p *conf.Plugin, r plugin.Report) (found []conf.Remark) {
 	found = append(found, overruled(file, p, r)...)
 	return append(found, exposed(p.Options, secrets(declared()))...)
 }

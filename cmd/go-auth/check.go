@@ -17,8 +17,8 @@ import (
 const checkMore = `It reads FILE (/etc/mosquitto/mosquitto.conf) and what that includes, as the
 broker does, looks at the options of each go-auth.so (or auth-plug.so) in it,
 opens the files that they name and asks the databases. First come all faults,
-each with its place and what to write instead, then the warnings, then what each
-backend found. Nothing is changed. It sees what you may see: to see what the
+each with its place and what to write instead, then the warnings, those of the
+backends too, then whether each backend answers. Nothing is changed. It sees what you may see: to see what the
 broker may, run it as the broker's user.
 
   -c FILE  the broker's configuration
@@ -41,8 +41,9 @@ type checkup struct {
 // remark is a fault or a warning, and its place.
 type remark struct {
 	place
-	Option string `json:"option,omitempty"`
-	Text   string `json:"text"`
+	Option  string `json:"option,omitempty"`
+	Backend string `json:"backend,omitempty"` // that warns
+	Text    string `json:"text"`
 }
 
 type place struct {
@@ -64,7 +65,6 @@ type finding struct {
 	Checks []string `json:"checks"` // what it answers: user, superuser, acl
 	Asked  bool     `json:"asked"`  // its store was asked
 	Error  string   `json:"error,omitempty"`
-	Notes  []string `json:"notes"`
 }
 
 func check(s streams, args []string) int {
@@ -132,15 +132,19 @@ func (c *checkup) instance(ctx context.Context, file *conf.File, p *conf.Plugin)
 		}
 		c.Faults = append(c.Faults, remarks([]conf.Remark{f})...)
 	}
+	c.Faults = append(c.Faults, remarks(absent(p))...)
 	c.Warnings = append(c.Warnings, remarks(append(r.Warnings, besides(file, p, r)...))...)
 	in := instance{place: place(p.At), Plugin: p.Path, Backends: []finding{}}
 	for _, l := range p.Listeners {
 		in.Listeners = append(in.Listeners, l.String())
 	}
 	for _, b := range r.Backends {
-		f := finding{Name: b.Name, Checks: words(b.Checks), Asked: b.Asked, Notes: append([]string{}, b.Notes...)}
+		f := finding{Name: b.Name, Checks: words(b.Checks), Asked: b.Asked}
 		if b.Err != nil {
 			f.Error = b.Err.Error()
+		}
+		for _, n := range b.Notes {
+			c.Warnings = append(c.Warnings, remark{place: in.place, Backend: b.Name, Text: n})
 		}
 		in.Backends = append(in.Backends, f)
 	}
@@ -164,7 +168,7 @@ func (c *checkup) conclude() {
 func remarks(from []conf.Remark) []remark {
 	to := []remark{} // not nil: [] in JSON
 	for _, r := range from {
-		to = append(to, remark{place(r.At), r.Key, r.Text})
+		to = append(to, remark{place: place(r.At), Option: r.Key, Text: r.Text})
 	}
 	return to
 }
@@ -208,6 +212,9 @@ func (r remark) line(kind string) string {
 	if r.Option != "" {
 		text += "option " + r.Option + ": "
 	}
+	if r.Backend != "" {
+		text += "backend " + r.Backend + ": "
+	}
 	if at := conf.Position(r.place).String(); at != "" {
 		text = at + ": " + text
 	}
@@ -222,9 +229,6 @@ func (in *instance) print(to io.Writer, faults bool) {
 	fmt.Fprintf(to, "%s: %s, for %s\n", conf.Position(in.place), in.Plugin, serves)
 	for _, b := range in.Backends {
 		fmt.Fprintf(to, "    %s (%s): %s\n", b.Name, strings.Join(b.Checks, ", "), b.state(faults))
-		for _, n := range b.Notes {
-			fmt.Fprintf(to, "        %s\n", n)
-		}
 	}
 }
 

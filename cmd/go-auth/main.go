@@ -42,7 +42,7 @@ func commands() []command {
 	return []command{
 		{"check", "[-c FILE] [--json]", "check the broker's configuration, and ask the stores that it names", checkMore, check},
 		{"hash", "[SCHEME] [FLAGS]", "make a password hash", hashMore, hash},
-		{"options", "[--markdown] [GROUP]", "print the options of the plugin", optionsMore, options},
+		{"options", "[FLAGS] [GROUP|NAME]", "print the options of the plugin", optionsMore, options},
 		{"version", "", "print the version", "", printVersion},
 		{"help", "[COMMAND]", "print this, or more about a command", "", help},
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,14 +11,19 @@ import (
 	"mosquitto-go-auth/plugin"
 )
 
-const optionsMore = `GROUP is "general" or the name of a backend; without it, all are printed.
-In mosquitto.conf, auth_opt_ or plugin_opt_ stands before each name.
+const optionsMore = `GROUP is "general" or the name of a backend; without it, all are printed. NAME is
+one option, by its own name or one that a predecessor had. In mosquitto.conf,
+auth_opt_ or plugin_opt_ stands before each name.
 
-  --markdown  print tables in Markdown
+  --former    print the predecessors' options that have no effect or are refused
+  --markdown  print tables in Markdown, not for NAME and --former
+
+Exit status: 0, 2 if there is no such group or option.
 `
 
 func options(s streams, args []string) int {
 	f := newFlags(s, "options")
+	former := f.Bool("former", false, "")
 	markdown := f.Bool("markdown", false, "")
 	rest, status, ok := f.parse(args, 1)
 	if !ok {
@@ -25,11 +31,18 @@ func options(s streams, args []string) int {
 	}
 	set := declared()
 	groups := set.Groups()
-	if len(rest) == 1 {
-		if !slices.Contains(groups, rest[0]) {
-			s.complain(fmt.Errorf("there are no options of %q; there are those of %s", rest[0], strings.Join(groups, ", ")))
-			return exitUsage
-		}
+	one := len(rest) == 1 && !slices.Contains(groups, rest[0])
+	switch {
+	case *former && len(rest) > 0:
+		return s.misused("options", errors.New("--former prints all of them"))
+	case *markdown && (*former || one):
+		return s.misused("options", errors.New("--markdown prints tables of groups only"))
+	case *former:
+		fmt.Fprint(s.out, goneText(set.Gone()))
+		return exitGood
+	case one:
+		return printOption(s, set, rest[0])
+	case len(rest) == 1:
 		groups = rest
 	}
 	for i, g := range groups {
@@ -39,6 +52,55 @@ func options(s streams, args []string) int {
 		printGroup(s, set, g, *markdown, len(groups) > 1)
 	}
 	return exitGood
+}
+
+// printOption prints what a name in a configuration means.
+func printOption(s streams, set *conf.Set, name string) int {
+	for _, prefix := range []string{"auth_opt_", "plugin_opt_"} {
+		name = strings.TrimPrefix(name, prefix)
+	}
+	found := set.Named(name)
+	for _, o := range found {
+		fmt.Fprint(s.out, o.Text())
+	}
+	if len(found) > 0 {
+		return exitGood
+	}
+	for _, g := range set.Gone() {
+		if g.Is(name) {
+			fmt.Fprint(s.out, goneText([]conf.Gone{{Name: name, Refused: g.Refused, Why: g.Why}}))
+			return exitGood
+		}
+	}
+	set.Parse([]conf.Line{{Key: name}}) // which knows what was meant
+	_, faults := set.Result()
+	s.complain(fmt.Errorf("%w; there are groups of options: %s", faults, strings.Join(set.Groups(), ", ")))
+	return exitUsage
+}
+
+// goneText renders former options, those with the same reason together.
+func goneText(list []conf.Gone) string {
+	var b strings.Builder
+	for len(list) > 0 {
+		first := list[0]
+		var names []string
+		list = slices.DeleteFunc(list, func(g conf.Gone) bool {
+			if g.Refused != first.Refused || g.Why != first.Why {
+				return false
+			}
+			if g.Prefix {
+				g.Name += "…"
+			}
+			names = append(names, g.Name)
+			return true
+		})
+		state := "has no effect"
+		if first.Refused {
+			state = "refused"
+		}
+		fmt.Fprintf(&b, "%s\n    %s: %s\n", strings.Join(names, ", "), state, first.Why)
+	}
+	return b.String()
 }
 
 func printGroup(s streams, set *conf.Set, group string, markdown, title bool) {

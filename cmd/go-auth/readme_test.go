@@ -71,35 +71,50 @@ func blocks(t *testing.T, info string) (found []string) {
 	return found
 }
 
-// TestConfigurations checks the configurations of the README. Nothing may be
-// wrong with them, but that there is no database.
+// TestConfigurations checks the configurations of the README, and the examples
+// that are ours. Nothing may be wrong with them, but that there is no database.
 func TestConfigurations(t *testing.T) {
-	for _, text := range blocks(t, "conf") {
-		dir := t.TempDir()
-		file := func(name, content string) {
-			if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
-				t.Fatal(err)
-			}
-		}
-		file("passwords", "kitchen:$2a$04$abcdefghijklmnopqrstuu5Lo0g67CiD3M4RpN1BmBb4Crp5w7dbK\n")
-		file("acl", "user kitchen\ntopic readwrite home/kitchen/#\n")
-		file("mysql-password", "change me")
-		file("go-auth.so", "")
-		text = strings.ReplaceAll(text, "/usr/lib/x86_64-linux-gnu/mosquitto/", dir+"/")
-		text = strings.ReplaceAll(text, "/etc/mosquitto/", dir+"/")
-		text = strings.ReplaceAll(text, "mysql_host 127.0.0.1", "mysql_host 127.0.0.1\nplugin_opt_mysql_port 1")
-		file("mosquitto.conf", text)
-		c, err := examine(t.Context(), filepath.Join(dir, "mosquitto.conf"))
+	texts := blocks(t, "conf")
+	for _, name := range []string{"files.conf", "mysql.conf"} {
+		text, err := os.ReadFile("../../conf/examples/" + name)
 		if err != nil {
 			t.Fatal(err)
 		}
-		if len(c.Faults)+len(c.Warnings) > 0 {
-			t.Errorf("%s\nfaults: %v\nwarnings: %v", text, c.Faults, c.Warnings)
+		texts = append(texts, string(text))
+	}
+	for _, text := range texts {
+		checkConfiguration(t, text)
+	}
+}
+
+func checkConfiguration(t *testing.T, text string) {
+	t.Helper()
+	dir := t.TempDir()
+	file := func(name, content string) {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(content), 0o600); err != nil {
+			t.Fatal(err)
 		}
-		for _, b := range c.Instances[0].Backends {
-			if len(b.Notes) > 0 || len(b.Checks) < 2 {
-				t.Errorf("%s\n%+v", text, b)
-			}
+	}
+	file("passwords", "kitchen:$2a$04$abcdefghijklmnopqrstuu5Lo0g67CiD3M4RpN1BmBb4Crp5w7dbK\n")
+	file("acl", "user kitchen\ntopic readwrite home/kitchen/#\n")
+	file("mysql-password", "change me")
+	file("go-auth.so", "")
+	text = strings.ReplaceAll(text, "/usr/lib/x86_64-linux-gnu/mosquitto/", dir+"/")
+	text = strings.ReplaceAll(text, "/etc/mosquitto/", dir+"/")
+	text = strings.ReplaceAll(text, "#plugin_opt_", "plugin_opt_")
+	text = strings.ReplaceAll(text, "plugin_opt_mysql_port 3306\n", "")
+	text = strings.ReplaceAll(text, "mysql_host 127.0.0.1", "mysql_host 127.0.0.1\nplugin_opt_mysql_port 1")
+	file("mosquitto.conf", text)
+	c, err := examine(t.Context(), filepath.Join(dir, "mosquitto.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if len(c.Faults)+len(c.Warnings) > 0 {
+		t.Errorf("%s\nfaults: %v\nwarnings: %v", text, c.Faults, c.Warnings)
+	}
+	for _, b := range c.Instances[0].Backends {
+		if len(b.Checks) < 2 {
+			t.Errorf("%s\n%+v", text, b)
 		}
 	}
 }
