@@ -44,9 +44,14 @@ demo:
 demo-mysql:
 	scripts/demo-mysql
 
-## bench       run the benchmarks
+## bench       measure beside Mosquitto's own files, and draw test/bench/storm.svg (15 minutes)
+bench: export GOAUTH_PLUGIN = $(CURDIR)/build/go-auth.so
 bench:
-	go test -run '^$$' -bench . -benchmem ./...
+	scripts/setup
+	scripts/brokers
+	$(MAKE) build/go-auth.so
+	go run ./test/bench -csv build/storm.csv all
+	go -C test/bench/plot run . $(CURDIR)/build/storm.csv $(CURDIR)/test/bench/storm.svg
 
 ## install     copy what was built under DESTDIR and PREFIX (/usr)
 install:

@@ -1,11 +1,12 @@
 package main
 
 import (
-	"bytes"
 	"fmt"
 	"os"
 	"os/exec"
 	"path/filepath"
+	"regexp"
+	"strconv"
 	"strings"
 
 	"mosquitto-go-auth/test/brokertest"
@@ -19,10 +20,10 @@ const (
 
 // walk measures ACL checks in a process that plays the broker.
 func walk(b *bench) {
-	fields := b.checks(few, many)
+	lines, entries := b.checks(few, many)
 	var same, random [2][]float64
 	var allocations []float64
-	for i, line := range fields {
+	for i, line := range lines {
 		same[i%2] = append(same[i%2], line[1])
 		random[i%2] = append(random[i%2], line[2])
 		allocations = append(allocations, line[3])
@@ -34,10 +35,12 @@ func walk(b *bench) {
 	b.out.row("topics at random, 10,000 rules, ns", nil, random[1])
 	b.out.row("  10,000 ÷ 10", atMost(1.5), ratios(random[1], random[0]))
 	b.out.row("allocations in 400,000 checks", atMost(0), allocations)
+	b.out.row("entries into Go in all these checks", atMost(0), []float64{float64(entries)})
 }
 
-// checks returns the lines of host/check.c, for two users with so many rules.
-func (b *bench) checks(rules ...int) (lines [][4]float64) {
+// checks returns the lines of host/check.c, for users with so many rules, and
+// how many checks were answered in Go.
+func (b *bench) checks(rules ...int) (lines [][4]float64, entries int) {
 	b.Helper()
 	dir := b.TempDir()
 	var users []stored
@@ -67,7 +70,7 @@ func (b *bench) checks(rules ...int) (lines [][4]float64) {
 		b.path("test/bench/host/check.c"), b.path("test/fakebroker/host/broker.c"), "-ldl")
 	args := append([]string{brokertest.Plugin(b), write("passwords", passwords.String()), write("acl", acl.String()),
 		password, fmt.Sprint(b.laps)}, who...)
-	out := b.output(host, args...)
+	out, log := b.output(host, args...)
 	for line := range strings.Lines(out) {
 		var f [4]float64
 		if _, err := fmt.Sscan(line, &f[0], &f[1], &f[2], &f[3]); err != nil {
@@ -75,7 +78,21 @@ func (b *bench) checks(rules ...int) (lines [][4]float64) {
 		}
 		lines = append(lines, f)
 	}
-	return lines
+	return lines, b.answeredInGo(log)
+}
+
+var inGo = regexp.MustCompile(`(\d+) ACL checks answered in Go`)
+
+// answeredInGo reads in a broker's log how many ACL checks were, when the plugin
+// has ended.
+func (b *bench) answeredInGo(log string) int {
+	b.Helper()
+	match := inGo.FindStringSubmatch(log)
+	if match == nil {
+		b.Fatalf("the log does not tell how many ACL checks were answered in Go:\n%s", log)
+	}
+	n, _ := strconv.Atoi(match[1])
+	return n
 }
 
 // crossing measures calls of a Go function that does nothing.
@@ -88,7 +105,7 @@ func crossing(b *bench) {
 		var wall, cpu []float64
 		for range b.laps {
 			var w, c float64
-			out := b.output(host, library, "crossing", fmt.Sprint(rate), fmt.Sprint(b.window.Seconds()/6))
+			out, _ := b.output(host, library, "crossing", fmt.Sprint(rate), fmt.Sprint(b.window.Seconds()/6))
 			if _, err := fmt.Sscan(out, &w, &c); err != nil {
 				b.Fatalf("pace printed %q: %v", out, err)
 			}
@@ -108,16 +125,15 @@ func (b *bench) compile(name string, args ...string) (path string) {
 }
 
 // output runs a program that must succeed.
-func (b *bench) output(name string, args ...string) string {
+func (b *bench) output(name string, args ...string) (out, faults string) {
 	b.Helper()
 	cmd := exec.Command(name, args...)
-	var faults bytes.Buffer
-	cmd.Stderr = &faults
-	out, err := cmd.Output()
-	if err != nil {
-		b.Fatalf("%s: %v\n%s", name, err, &faults)
+	var o, f strings.Builder
+	cmd.Stdout, cmd.Stderr = &o, &f
+	if err := cmd.Run(); err != nil {
+		b.Fatalf("%s: %v\n%s", name, err, &f)
 	}
-	return string(out)
+	return o.String(), f.String()
 }
 
 // path returns where a file of the module is.

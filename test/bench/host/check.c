@@ -1,13 +1,14 @@
 /* check PLUGIN PASSWORDS ACL PASSWORD LAPS USER RULES [USER RULES]...
  *
  * Plays a broker to the plugin, with the two files, logs the users in, and has
- * it answer ACL checks for topics that one of a user's RULES rules site/N/+/%u/#
+ * it answer ACL checks for topics that one of a user's RULES rules site/N/+/USER/#
  * grants, with N from 0. In each lap it prints a line for each user:
  *
  *	RULES SAME MANY ALLOCATIONS
  *
  * nanoseconds of a check of one topic again and again, of a check of topics at
- * random, and how often memory was asked for in all of these. */
+ * random, and how often memory was asked for in all of these. What the plugin
+ * logs goes to the standard error. */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
