@@ -12,13 +12,15 @@ import (
 // Versions are the brokers that can be played, as the scripts name them.
 func Versions() []string { return []string{"2.0", "2.1"} }
 
-// Build builds the fake broker of a version, and returns its path. It is for
-// tests in directories beside this one, and skips the test where there is no gcc.
-func Build(t testing.TB, version string) string {
+// Build builds the fake broker of a version with more flags for gcc, and returns
+// its path. It is for tests in directories beside this one, and skips the test
+// where there is no gcc.
+func Build(t testing.TB, version string, flags ...string) string {
 	t.Helper()
 	path := filepath.Join(t.TempDir(), "fakebroker-"+version)
-	compile(t, "-DBROKER="+strings.ReplaceAll(version, ".", ""), "-rdynamic", "-pthread",
+	args := append(flags, "-DBROKER="+strings.ReplaceAll(version, ".", ""), "-rdynamic", "-pthread",
 		"-o", path, "../fakebroker/host/broker.c", "../fakebroker/host/script.c", "-ldl")
+	compile(t, args...)
 	return path
 }
 

@@ -12,11 +12,11 @@ import (
 )
 
 // brokers builds a fake broker for each version and returns their paths.
-func brokers(t *testing.T) map[string]string {
+func brokers(t *testing.T, flags ...string) map[string]string {
 	t.Helper()
 	built := map[string]string{}
 	for _, v := range Versions() {
-		built[v] = Build(t, v)
+		built[v] = Build(t, v, flags...)
 	}
 	return built
 }
@@ -46,25 +46,24 @@ func header(script, name string) string {
 }
 
 // play runs a script, for every version that it is meant for.
-func play(t *testing.T, brokers map[string]string, plugin, script string, files map[string]string) {
+func play(t *testing.T, brokers map[string]string, plugin, script string, files map[string]string, args ...string) {
 	t.Helper()
 	wanted := strings.Fields(header(script, "versions"))
 	for _, v := range Versions() {
 		if len(wanted) > 0 && !slices.Contains(wanted, v) {
 			continue
 		}
-		t.Run(v, func(t *testing.T) { playOne(t, brokers[v], plugin, script, files) })
+		t.Run(v, func(t *testing.T) { playOne(t, exec.Command(brokers[v], append([]string{plugin}, args...)...), script, files) })
 	}
 }
 
-func playOne(t *testing.T, broker, plugin, script string, files map[string]string) {
+func playOne(t *testing.T, cmd *exec.Cmd, script string, files map[string]string) {
 	dir := t.TempDir()
 	for name, text := range files {
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
 			t.Fatal(err)
 		}
 	}
-	cmd := exec.Command(broker, plugin)
 	cmd.Stdin = strings.NewReader(strings.ReplaceAll(script, "${DIR}", dir))
 	var out bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &out
@@ -92,16 +91,21 @@ func read(t *testing.T, path string) string {
 // playAll runs the scripts that a pattern names with the plugin that build makes.
 func playAll(t *testing.T, build func(testing.TB) string, pattern string) {
 	t.Helper()
+	brokers := brokers(t) // first: without gcc there is no plugin either
+	playScripts(t, brokers, build(t), pattern)
+}
+
+// playScripts hands the brokers more arguments.
+func playScripts(t *testing.T, brokers map[string]string, plugin, pattern string, args ...string) {
+	t.Helper()
 	paths, err := filepath.Glob(pattern)
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("no scripts at %s (%v)", pattern, err)
 	}
-	brokers := brokers(t) // first: without gcc there is no plugin either
-	plugin := build(t)
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
 			script, files := archive(read(t, path))
-			play(t, brokers, plugin, script, files)
+			play(t, brokers, plugin, script, files, args...)
 		})
 	}
 }

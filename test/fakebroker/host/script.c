@@ -1,6 +1,7 @@
-/* fakebroker PLUGIN.so < SCRIPT
+/* fakebroker PLUGIN.so [PATIENCE] < SCRIPT
  *
- * Plays a Mosquitto broker to PLUGIN.so as SCRIPT says; the steps are described
+ * Plays a Mosquitto broker to PLUGIN.so as SCRIPT says, and waits PATIENCE ms
+ * (10000) for what it waits for; the steps are described
  * in ../README.md. At the first one that does not go as expected it prints the
  * line, what was expected and what came instead, and exits 1. */
 #define _GNU_SOURCE
@@ -609,10 +610,10 @@ static int read_lines(struct line **lines)
 
 int main(int argc, char **argv)
 {
-	if (argc != 2)
-		return fprintf(stderr, "usage: fakebroker PLUGIN.so < SCRIPT\n"), 2;
+	if (argc < 2 || argc > 3)
+		return fprintf(stderr, "usage: fakebroker PLUGIN.so [PATIENCE] < SCRIPT\n"), 2;
 	sigaction(SIGALRM, &(struct sigaction){.sa_handler = hung, .sa_flags = SA_ONSTACK}, NULL);
-	do_patience(&(struct words){.n = 2, .w = {[1] = {.s = "10000"}}});
+	do_patience(&(struct words){.n = 2, .w = {[1] = {.s = argc == 3 ? argv[2] : "10000"}}});
 	broker_start(argv[1]);
 	do_instance(&(struct words){.n = 2, .w = {[1] = {.s = "main"}}});
 	memset(counters, -1, sizeof counters);
