@@ -24,7 +24,7 @@ import (
 )
 
 // process is what the instances in this broker share.
-var process = plugin.Process{Credit: plugin.NewCredit()}
+var process = plugin.NewProcess()
 
 // attached is an engine and its host. The broker's thread calls it, and a
 // thread of the broker's HTTP API may.
@@ -72,7 +72,7 @@ func goauthInit(in *C.struct_instance, options *C.struct_mosquitto_opt, count C.
 		h.logFaults(err)
 		return rc
 	}
-	e, err := plugin.New(h, &process, r, all.Drivers(), lines)
+	e, err := plugin.New(h, process, r, all.Drivers(), lines)
 	if err != nil {
 		r.free()
 		h.logFaults(err)
@@ -149,15 +149,22 @@ func goauthCheck(in *C.struct_instance, client *C.struct_mosquitto, id, username
 }
 
 //export goauthTick
-func goauthTick(in *C.struct_instance) (again C.int) {
+func goauthTick(in *C.struct_instance, when C.int) (again C.int) {
 	defer contain(in)
 	e := engineOf(in)
 	e.host.ticked()
 	again = 1
-	if !e.Tick() {
+	tick := e.Tick
+	switch when {
+	case C.AT_LOGIN:
+		tick = e.TickAtLogin
+	case C.AT_CHECK:
+		tick = e.TickWithin
+	}
+	if !tick() {
 		again = 0
 	}
-	in.guarded = C.bool(e.Guarding())
+	C.host_guarded = C.bool(e.Guarding())
 	return again
 }
 

@@ -10,6 +10,7 @@
 
 struct host_functions host;
 uint64_t host_turn;
+bool host_guarded;
 
 static pthread_t main_thread;
 static pid_t main_tid;

@@ -30,12 +30,14 @@ extern struct host_functions host;
 /* What Go answers, in the order of plugin.Verdict. */
 enum { LOGIN_REFUSE, LOGIN_ACCEPT, LOGIN_DEFER, LOGIN_UNAVAILABLE, LOGIN_COME_BACK, LOGIN_PENDING };
 
+/* When a turn is told to Go. */
+enum { AT_TICK, AT_LOGIN, AT_CHECK };
+
 /* instance is one use of the plugin in the broker. */
 struct instance {
 	uintptr_t engine;            /* the Go side's handle, 0 for none */
 	mosquitto_plugin_id_t *id;
 	bool admits, judges, deny_special;
-	bool guarded;                /* clients are pending, or were a moment ago */
 	struct rights *rights;       /* what users may do */
 	atomic_int attention;        /* TICK has to enter Go */
 	bool ticks;                  /* the broker calls TICK */
@@ -61,6 +63,9 @@ void host_settle(void);
 
 /* host_turn counts the turns of the broker's loop. */
 extern uint64_t host_turn;
+
+/* host_guarded tells that clients are pending, or were a moment ago. */
+extern bool host_guarded;
 
 /* host_signal ends the broker's sleep, if the caller is another thread. */
 void host_signal(void);

@@ -55,13 +55,14 @@ int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **userdata, struct mos
 	return MOSQ_ERR_SUCCESS;
 }
 
-/* turn does what is due in each turn of the broker's loop. */
-static void turn(struct instance *in)
+/* turn does what is due in each turn of the broker's loop, or in its place at
+ * another time. */
+static void turn(struct instance *in, int when)
 {
 	host_turn++;
 	if (instance_attention(in)) {
 		instance_set_attention(in, 0);
-		if (goauthTick(in)) {
+		if (goauthTick(in, when)) {
 			instance_set_attention(in, 1);
 		}
 	}
@@ -79,7 +80,7 @@ static int on_basic_auth(int event, void *data, void *userdata)
 	}
 	bool elsewhere = !host_is_main();
 	if (!in->ticks && !elsewhere) {
-		turn(in); /* Mosquitto 2.0.11 has no TICK with per_listener_settings */
+		turn(in, AT_LOGIN); /* Mosquitto 2.0.11 has no TICK with per_listener_settings */
 	}
 	int version = host.client_protocol_version(e->client);
 	int answer = goauthLogin(in, e->client, (char *)host.client_id(e->client), e->username, e->password, len,
@@ -90,7 +91,7 @@ static int on_basic_auth(int event, void *data, void *userdata)
 	case LOGIN_DEFER:
 		return MOSQ_ERR_PLUGIN_DEFER;
 	case LOGIN_PENDING:
-		in->guarded = true;
+		host_guarded = true;
 		return MOSQ_ERR_AUTH_DELAYED;
 	case LOGIN_COME_BACK:
 		return MOSQ_ERR_UNKNOWN; /* the broker closes without CONNACK, and clients connect again */
@@ -105,7 +106,7 @@ static int on_basic_auth(int event, void *data, void *userdata)
  * or publishes; else it says RIGHTS_UNKNOWN. */
 static int quick(const struct instance *in, int access, const char *id, const char *name, const char *topic)
 {
-	if (access == WRITE && in->guarded) {
+	if (access == WRITE && host_guarded) {
 		return RIGHTS_UNKNOWN; /* the client may be one that must not publish */
 	}
 	if (!in->judges) {
@@ -127,6 +128,9 @@ static int on_acl_check(int event, void *data, void *userdata)
 	host_settle();
 	const char *id = host.client_id(e->client), *name = host.client_username(e->client);
 	bool elsewhere = !host_is_main();
+	if (!in->ticks && !elsewhere && instance_attention(in)) {
+		turn(in, AT_CHECK); /* see on_basic_auth */
+	}
 	int answer = elsewhere ? RIGHTS_UNKNOWN : quick(in, e->access, id, name, e->topic);
 	if (answer == RIGHTS_UNKNOWN) {
 		bool standin = host_is_standin(e->client);
@@ -152,7 +156,7 @@ static int on_tick(int event, void *data, void *userdata)
 	struct instance *in = userdata;
 	host_settle();
 	in->ticks = true;
-	turn(in);
+	turn(in, AT_TICK);
 	return MOSQ_ERR_SUCCESS;
 }
 
@@ -183,7 +187,9 @@ static int on_disconnect(int event, void *data, void *userdata)
 {
 	struct mosquitto_evt_client *e = data;
 	if (e->client && host.client_id(e->client) && host_is_main()) {
-		bool stays = event == MOSQ_EVT_CLIENT_OFFLINE || (!host.client && !host.client_clean_session(e->client));
+		/* In 2.0 "clean" says nothing of when a session of MQTT 5 ends. */
+		bool stays = event == MOSQ_EVT_CLIENT_OFFLINE || (!host.client &&
+			(!host.client_clean_session(e->client) || host.client_protocol_version(e->client) == 5));
 		goauthDisconnected(userdata, e->client, (char *)host.client_id(e->client), stays);
 	}
 	return MOSQ_ERR_SUCCESS;

@@ -247,5 +247,23 @@ func (c *chain) prefix(set *conf.Set, o *options, names []string) {
 	}
 }
 
+// String lists the backends and what they are asked for, for the log.
+func (c *chain) String() string {
+	var list []string
+	for _, s := range c.sources {
+		var asked []string
+		for _, k := range []struct {
+			check backends.Checks
+			word  string
+		}{{backends.CheckUser, "user"}, {backends.CheckSuperuser, "superuser"}, {backends.CheckACL, "acl"}} {
+			if s.asked(k.check) {
+				asked = append(asked, k.word)
+			}
+		}
+		list = append(list, s.name+" ("+strings.Join(asked, ", ")+")")
+	}
+	return strings.Join(list, ", ")
+}
+
 // wrap makes the backend's name part of an error.
 func (s *source) wrap(err error) error { return fmt.Errorf("%s: %w", s.name, err) }

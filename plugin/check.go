@@ -82,9 +82,9 @@ func (e *Engine) missed(name string, c ACLCheck) (*profile, Answer) {
 		}
 	}
 	e.counts.UnknownRights.Add(1)
-	if !e.unknown.has(name) {
-		e.unknown.add(name)
-		e.journal.logf(Warning, "user %q, client %q: the rights are not known yet and could not be fetched in time; denied", name, clientID)
+	if k := e.work.key.sum("unknown", name); !e.unknown.has(k) {
+		e.unknown.add(k)
+		e.journal.logf(Warning, "user %s, client %s: the rights are not known yet and could not be fetched in time; denied", clip(name), clip(clientID))
 	}
 	return nil, Denied
 }

@@ -36,7 +36,7 @@ func TestMissingProfile(t *testing.T) {
 			onBoth(t, func(t *testing.T, v version) {
 				db := population()
 				db.memory, db.delay = c.store.memory, c.delay
-				b := start(t, v, []*store{db}, "login_wait 1s")
+				b := start(t, v, []*store{db}, "login_wait 250ms")
 				s := b.stranger("s", "alice")
 				stall := took(func() { expect(t, "at first", b.may(s, backends.Read, "a/1"), c.first) })
 				expect(t, "waited", stall, c.waited)

@@ -23,7 +23,7 @@ func (e *Engine) LoginElsewhere(l Login) Verdict {
 		r = e.work.elsewhere(j)
 	}
 	if r.verdict != Accept {
-		e.journal.logf(Info, "user %q, client %q, address %s: %s, %s", name, l.ClientID, l.Address, r.verdict, r.why)
+		e.journal.logf(Info, "user %s, client %s, address %s: %s, %s", clip(name), clip(l.ClientID), l.Address, r.verdict, r.why)
 	}
 	return r.verdict
 }

@@ -24,14 +24,15 @@ type Engine struct {
 	judges bool // there are sources of rules
 
 	// Logins.
-	tickets  tickets
-	early    earlies
-	warm     *memo // like the workers' memo, but of this thread alone
-	suspects suspects
-	proven   recent[mac]    // names and passwords that were verified
-	wrong    recent[mac]    // and those that were refused a moment ago
-	underWay map[string]int // logins by address
-	arrived  []result
+	tickets   *Tickets  // of the process
+	guardsEnd time.Time // when Tick looks at their guards
+	early     earlies
+	warm      *memo // like the workers' memo, but of this thread alone
+	suspects  suspects
+	proven    recent[mac]    // names and passwords that were verified
+	wrong     recent[mac]    // and those that were refused a moment ago
+	underWay  map[string]int // logins by address
+	arrived   []result
 
 	// Clients that are in.
 	sessions sessions
@@ -43,7 +44,7 @@ type Engine struct {
 	rights   Rights
 	profiles map[string]*profile
 	fetching map[string]*job // the jobs that fetch a profile, by user name
-	unknown  recent[string]  // users whose rights were not known in time
+	unknown  recent[mac]     // users whose rights were not known in time
 	refreshes
 
 	// Reloads.
@@ -57,8 +58,12 @@ type Engine struct {
 // Process is what the instances in one broker share.
 type Process struct {
 	Credit  *Credit
+	Tickets *Tickets
 	Hashing *Gate // nil until the first instance sets it
 }
+
+// NewProcess returns what the instances in one broker are to share.
+func NewProcess() *Process { return &Process{Credit: NewCredit(), Tickets: NewTickets()} }
 
 const (
 	memoSize    = 100000
@@ -84,12 +89,12 @@ func New(host Host, process *Process, rights Rights, drivers []backends.Driver, 
 	}
 	e := &Engine{
 		host: host, o: o, alarm: &alarm{wake: host.Wake}, credit: process.Credit, rights: rights,
-		tickets: newTickets(), early: newEarlies(), suspects: newSuspects(),
+		tickets: process.Tickets, early: newEarlies(), suspects: newSuspects(),
 		proven: newRecent[mac](o.memoSeconds, memoSize), wrong: newRecent[mac](earlyLife, suspectsSize),
 		underWay: map[string]int{},
 		sessions: newSessions(), probed: map[int]bool{},
 		profiles: map[string]*profile{}, fetching: map[string]*job{},
-		unknown: newRecent[string](unknownLife, unknownSize), refreshes: newRefreshes(o.refreshRate),
+		unknown: newRecent[mac](unknownLife, unknownSize), refreshes: newRefreshes(o.refreshRate),
 	}
 	var err error
 	e.journal, err = newJournal(&o.log, e.alarm.ring)
@@ -100,6 +105,7 @@ func New(host Host, process *Process, rights Rights, drivers []backends.Driver, 
 		e.journal.logf(Warning, "%s", n)
 	}
 	e.employ(process, chain)
+	e.journal.logf(Notice, "asking %s", chain)
 	e.admits = chain.provides(backends.CheckUser)
 	e.judges = chain.provides(backends.CheckACL|backends.CheckSuperuser) || chain.glob != ""
 	e.journal.drain(host)
@@ -123,7 +129,7 @@ func (e *Engine) employ(process *Process, c *chain) {
 	}
 	key := newMACKey()
 	w := &workers{chain: c, o: e.o, journal: e.journal, counts: &e.counts, hashing: process.Hashing,
-		fetches: NewGate(e.o.fetchLimit), key: key, results: make(chan result, e.o.queueMax+1), wake: e.alarm.ring}
+		fetches: NewGate(e.o.fetchLimit), key: key, results: make(chan result, e.o.queueMax+refreshRoom+1), wake: e.alarm.ring}
 	if e.o.memo {
 		w.memo = newMemo(key, e.o.memoSeconds, memoSize)
 		e.warm = newMemo(key, e.o.memoSeconds, memoSize)
@@ -161,7 +167,11 @@ func (e *Engine) Connected(client Ref, clientID string) {
 // Disconnected is told of a client that has gone. Where its session stays, the
 // broker may ask about it again.
 func (e *Engine) Disconnected(client Ref, clientID string, sessionStays bool) {
-	if s := e.sessions.of(clientID, client); s != nil && !sessionStays {
+	switch s := e.sessions.of(clientID, client); {
+	case s == nil:
+	case sessionStays:
+		e.sessions.park(clientID, s)
+	default:
 		e.sessions.remove(clientID)
 	}
 }
@@ -170,6 +180,19 @@ func (e *Engine) Disconnected(client Ref, clientID string, sessionStays bool) {
 // delayed. It tells whether it is to be called in the next turn of the broker's
 // loop even if nothing wakes it.
 func (e *Engine) Tick() (again bool) {
+	e.reaskEnd = time.Time{}
+	return e.tick(true)
+}
+
+// TickAtLogin is Tick for a broker that does not call it, before a login. The
+// broker may be asking about all sessions.
+func (e *Engine) TickAtLogin() (again bool) { return e.tick(true) }
+
+// TickWithin is the same within a callback in which the broker must not lose a
+// client: nobody is kicked.
+func (e *Engine) TickWithin() (again bool) { return e.tick(false) }
+
+func (e *Engine) tick(kicks bool) (again bool) {
 	e.tickets.turn()
 	e.take()
 	for start := time.Now(); len(e.arrived) > 0 && time.Since(start) <= turnTime; {
@@ -179,11 +202,24 @@ func (e *Engine) Tick() (again bool) {
 		e.deliver(r)
 	}
 	e.rereadSome()
-	e.disconnect()
+	if kicks {
+		e.disconnect()
+	}
 	e.refreshDue()
 	e.resume()
-	e.journal.drain(e.host)
-	return e.tickets.busy() || len(e.arrived) > 0 || len(e.reread) > 0 // what waits in the backlog waits for a result
+	logs := e.journal.drain(e.host)
+	e.endGuards()
+	return logs || len(e.arrived) > 0 || len(e.reread) > 0 // what waits in the backlog waits for a result
+}
+
+// endGuards has Tick called when guards are to be removed.
+func (e *Engine) endGuards() {
+	now := time.Now()
+	if !e.tickets.busy() || now.Before(e.guardsEnd) {
+		return
+	}
+	e.guardsEnd = now.Add(guardTime)
+	time.AfterFunc(guardTime, e.alarm.ring)
 }
 
 // turnTime is how long results are worked on in one turn of the broker's loop,

@@ -324,7 +324,7 @@ func lines(options ...string) (l []conf.Line) {
 }
 
 func newBroker(t *testing.T, v version) *broker {
-	return &broker{t: t, version: v, rights: plugin.Table{}, process: &plugin.Process{Credit: plugin.NewCredit()}, clients: map[string]plugin.Ref{},
+	return &broker{t: t, version: v, rights: plugin.Table{}, process: plugin.NewProcess(), clients: map[string]plugin.Ref{},
 		pending: map[string]plugin.Ref{}, names: map[plugin.Ref]string{}, woken: make(chan struct{}, 1)}
 }
 

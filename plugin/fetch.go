@@ -70,7 +70,7 @@ func (w *workers) ask(ctx context.Context, s *source, l backends.Lookup) (a back
 // failures is logged.
 func (w *workers) failed(s *source, name string, err error) {
 	if errors.Is(err, backends.ErrBadAnswer) {
-		w.journal.logf(Warning, "user %q: %v", name, s.wrap(err))
+		w.journal.logf(Warning, "user %s: %v", clip(name), s.wrap(err))
 		return
 	}
 	s.tried.Store(time.Now().UnixNano())

@@ -8,17 +8,25 @@ func (e *Engine) finishLogin(r result) {
 		if e.early.put(r) {
 			e.remember(r)
 			e.judgeEarly(j, r)
+			if r.verdict != Accept {
+				e.journal.logf(Info, "user %s, client %s, address %s: the check of a client that was told to come back ended: %s, %s",
+					clip(j.name), clip(j.clientID), j.address, r.verdict, r.why)
+			}
 		}
 		return
 	}
 	if !e.tickets.redeem(j.clientID, j.ticket) {
-		e.journal.logf(Debug, "user %q, client %q: the login was %s, but the client has gone", j.name, j.clientID, r.verdict)
+		e.journal.logf(Debug, "user %s, client %s: the login was %s, but the client has gone", clip(j.name), clip(j.clientID), r.verdict)
 		return
 	}
 	before := e.sessions.byID[j.clientID]
 	v := e.conclude(j, r)
 	e.host.Complete(j.clientID, v == Accept)
-	if found, known := e.host.Find(j.clientID); v == Accept && known && found != j.client {
+	switch found, known := e.host.Find(j.clientID); {
+	case v != Accept || !known:
+	case found == j.client:
+		e.tickets.forget(j.client) // it may have a will from now on
+	default:
 		e.sessions.restore(j.clientID, found, before) // the client had gone
 	}
 }
@@ -52,13 +60,11 @@ func (e *Engine) finishVerify(r result) {
 	switch r.verdict {
 	case Accept:
 		s.source, s.hash = r.source, r.hash
-		if e.judges {
-			e.install(j.name, r.parts)
-		}
+		e.install(j.name, r.parts)
 	case Refuse:
 		e.kick(s, j.clientID, r.why)
 	default:
-		e.journal.logf(Debug, "user %q, client %q: could not be verified again: %s", j.name, j.clientID, r.why)
+		e.journal.logf(Debug, "user %s, client %s: could not be verified again: %s", clip(j.name), clip(j.clientID), r.why)
 	}
 }
 

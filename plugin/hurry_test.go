@@ -48,7 +48,7 @@ func TestWaitOncePerTurn(t *testing.T) {
 // No storm stalls the broker for longer than the credit, and what it refills.
 func TestCreditIsSpent(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, db := hurried(t, 0, "login_wait 1s", "queue_max 10000")
+		b, db := hurried(t, 0, "login_wait 250ms", "queue_max 10000")
 		b.first(alice)
 		b.settle()
 		began := time.Now()
@@ -268,7 +268,7 @@ func TestEarlyResult(t *testing.T) {
 // joins may have been fetched seconds ago, so it is verified behind as well.
 func TestJoinedLogin(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, db := hurried(t, time.Millisecond, "login_wait 1s")
+		b, db := hurried(t, time.Millisecond, "login_wait 250ms")
 		b.first(alice) // the one wait of this turn
 		db.set(func() { db.delay = 0 })
 		before := db.asked()
@@ -290,7 +290,7 @@ func TestJoinedLogin(t *testing.T) {
 // for again.
 func TestResultThatCameMeanwhile(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		b, _ := hurried(t, 50*time.Millisecond, "login_wait 1s")
+		b, _ := hurried(t, 50*time.Millisecond, "login_wait 250ms")
 		lasting := client{id: "l1", name: "lasting", password: right}
 		expect(t, "first in the turn", b.first(lasting), plugin.Accept)
 		expect(t, "second in the turn", b.first(alice), plugin.ComeBack)
@@ -358,7 +358,7 @@ func TestMemoLife(t *testing.T) {
 func TestCreditIsShared(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		slow := population()
-		b := start(t, v20, []*store{slow}, "login_wait 1s")
+		b := start(t, v20, []*store{slow}, "login_wait 250ms")
 		release := slow.hold()
 		defer release()
 		stall := took(func() { b.first(alice) })

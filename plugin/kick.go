@@ -37,14 +37,14 @@ func (e *Engine) disconnect() {
 	for len(e.kicks) > 0 {
 		k := e.kicks[0]
 		e.kicks = e.kicks[1:]
-		if e.sessions.byID[k.clientID] != k.session {
-			continue // another client has the id now
+		if e.sessions.byID[k.clientID] != k.session || k.session.offline {
+			continue // another client has the id now, or none
 		}
 		if found, known := e.host.Find(k.clientID); known && found != k.session.client {
 			continue
 		}
 		e.counts.Kicked.Add(1)
-		e.journal.logf(Notice, "user %q, client %q: disconnected, %s", k.session.name, k.clientID, k.why)
+		e.journal.logf(Notice, "user %s, client %s: disconnected, %s", clip(k.session.name), clip(k.clientID), k.why)
 		e.sessions.remove(k.clientID)
 		e.host.Kick(k.clientID)
 	}

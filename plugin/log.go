@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -49,6 +50,8 @@ type journal struct {
 	dropped atomic.Int64
 	wake    func()
 	out     io.WriteCloser // nil: the broker's log
+	file    string         // that out is, "" for a stream
+	renamed atomic.Bool    // the file may have been: open it again
 	done    chan struct{}  // closed by close: the rest is written, and no more
 	written sync.WaitGroup
 }
@@ -66,6 +69,7 @@ func newJournal(o *logOptions, wake func()) (*journal, error) {
 	case "stdout":
 		j.out = unclosed{os.Stdout}
 	case "file":
+		j.file = o.file
 		j.out, err = openLog(o.file)
 	}
 	if j.out != nil {
@@ -86,8 +90,19 @@ type unclosed struct{ io.Writer }
 
 func (unclosed) Close() error { return nil }
 
-// logf records a line. Names and other text that clients chose must be quoted
-// by the caller (%q).
+// clip quotes text that a client chose, a name or an id, for the log, and cuts
+// it: it may have 65535 bytes.
+func clip(s string) string {
+	if len(s) <= maxClip {
+		return strconv.Quote(s)
+	}
+	return strconv.Quote(s[:maxClip]) + fmt.Sprintf("… (%d bytes)", len(s))
+}
+
+// maxClip is how many bytes of a name are logged.
+const maxClip = 100
+
+// logf records a line. Text that clients chose must have been through clip.
 func (j *journal) logf(level Level, format string, args ...any) {
 	if level.rank() > j.limit {
 		return
@@ -102,24 +117,25 @@ func (j *journal) logf(level Level, format string, args ...any) {
 	}
 }
 
-// drain writes what has come to the broker's log. It runs on the broker's
-// thread, and writes no more lines than there is room for.
-func (j *journal) drain(h Host) {
+// drain writes what has come to the broker's log, for as long as one turn may
+// take. It runs on the broker's thread, and tells whether there is more.
+func (j *journal) drain(h Host) (more bool) {
 	if j.out != nil {
-		return
+		return false
 	}
-	for range journalSize {
+	for start := time.Now(); time.Since(start) <= turnTime; {
 		select {
 		case l := <-j.lines:
 			h.Log(l.level, "go-auth: "+l.text)
 			continue
 		default:
 		}
-		break
+		if n := j.dropped.Swap(0); n > 0 {
+			h.Log(Warning, fmt.Sprintf("go-auth: %d lines of the log were dropped", n))
+		}
+		return false
 	}
-	if n := j.dropped.Swap(0); n > 0 {
-		h.Log(Warning, fmt.Sprintf("go-auth: %d lines of the log were dropped", n))
-	}
+	return true
 }
 
 // write writes to the file or stream, a line each as Mosquitto writes them.
@@ -138,7 +154,20 @@ func (j *journal) write() {
 	_ = j.out.Close()
 }
 
+// reopen has the file opened again, since a rotation of logs renames it.
+func (j *journal) reopen() {
+	if j.out != nil && j.file != "" {
+		j.renamed.Store(true)
+	}
+}
+
 func (j *journal) put(l line) {
+	if j.renamed.Swap(false) {
+		if out, err := openLog(j.file); err == nil { // else go on with the old one
+			_ = j.out.Close()
+			j.out = out
+		}
+	}
 	text := strings.ReplaceAll(l.text, "\n", " ")
 	if n := j.dropped.Swap(0); n > 0 {
 		text += fmt.Sprintf(" (%d lines before this were dropped)", n)
@@ -150,7 +179,8 @@ func (j *journal) put(l line) {
 // close waits, for a while, until the lines have been written. A worker that is
 // still at work may go on logging; nobody will read it.
 func (j *journal) close(h Host) {
-	j.drain(h)
+	for j.drain(h) {
+	}
 	if j.out == nil {
 		return
 	}

@@ -18,8 +18,8 @@ func (e *Engine) Login(l Login) Verdict {
 	switch {
 	case v == Defer:
 		return v
-	case in != nil && in.foreign:
-		return Accept
+	case in != nil && (in.foreign || in.offline && in.proof == j.key):
+		return Accept // see askedAgain
 	case v != Pending:
 		return e.refused(j, result{verdict: v, why: why})
 	case in != nil:
@@ -50,6 +50,10 @@ func (e *Engine) jobFor(l *Login, name string) *job {
 // askedAgain tells whether the broker asks about a client that is in already, as
 // it does about every session after SIGHUP: such a login must not be delayed. in
 // is nil if the session is not known, or the broker could not tell.
+//
+// One without a connection is left as it is: it proves itself when it comes
+// back, and to refuse an offline session of MQTT 5 corrupts the memory of
+// Mosquitto 2.0.
 func (e *Engine) askedAgain(l *Login) (again bool, in *session) {
 	found, known := e.host.Find(l.ClientID)
 	again = known && found == l.Client
@@ -78,7 +82,7 @@ func (e *Engine) fromMemory(j *job) (r result, ok bool) {
 		return r, false
 	}
 	ctx := context.Background()
-	var known []part
+	var found []func() part // compiled only for who is let in
 	in, inner := e.work.chain.route(j.name)
 	for _, i := range in {
 		s := e.work.chain.sources[i]
@@ -90,9 +94,13 @@ func (e *Engine) fromMemory(j *job) (r result, ok bool) {
 		if err != nil {
 			continue
 		}
-		known = append(known, e.work.judge(i, inner, a, asked))
+		found = append(found, func() part { return e.work.judge(i, inner, a, asked) })
 		c, sure := recall(a, j.password, e.warm)
 		if c.ok {
+			known := make([]part, len(found))
+			for k, judge := range found {
+				known[k] = judge()
+			}
 			return e.work.admit(ctx, j, known, c), true
 		}
 		if !sure {
@@ -108,7 +116,7 @@ func (e *Engine) fromMemory(j *job) (r result, ok bool) {
 // that sends more before it is answered, which the broker does not allow to a
 // pending client; it is not delayed the next time.
 func (e *Engine) delays(l *Login) bool {
-	return e.o.delay != "never" && e.host.Delays() && l.Version != 5 && l.Clean && !e.tickets.vanished.has(l.ClientID)
+	return e.o.delay != "never" && e.host.Delays() && l.Version != 5 && l.Clean && !e.tickets.hasVanished(l.ClientID)
 }
 
 func (e *Engine) delay(j *job) Verdict {
@@ -218,7 +226,7 @@ func (e *Engine) loginWait() time.Duration {
 	if e.o.loginWait > 0 {
 		return e.o.loginWait
 	}
-	return min(max(2*e.work.hashTime(), 100*time.Millisecond), 500*time.Millisecond)
+	return min(max(2*e.work.hashTime(), 100*time.Millisecond), creditMax)
 }
 
 // conclude draws the consequences of a result for a client that is not pending.
@@ -239,11 +247,9 @@ func (e *Engine) accepted(j *job, r result) {
 	e.suspects.remove(j)
 	e.proven.add(j.credentials)
 	e.sessions.add(j.clientID, &session{client: j.client, name: j.name, proof: j.key, source: r.source, hash: r.hash})
-	if e.judges {
-		e.install(j.name, r.parts)
-	}
+	e.install(j.name, r.parts)
 	e.remember(r)
-	e.journal.logf(Debug, "user %q, client %q, address %s: accepted, %s", j.name, j.clientID, j.address, r.why)
+	e.journal.logf(Debug, "user %s, client %s, address %s: accepted, %s", clip(j.name), clip(j.clientID), j.address, r.why)
 	e.probe(r.source, j.name)
 }
 
@@ -264,6 +270,6 @@ func (e *Engine) refused(j *job, r result) Verdict {
 	case ComeBack:
 		e.counts.ComeBack.Add(1)
 	}
-	e.journal.logf(Info, "user %q, client %q, address %s: %s, %s", j.name, j.clientID, j.address, r.verdict, r.why)
+	e.journal.logf(Info, "user %s, client %s, address %s: %s, %s", clip(j.name), clip(j.clientID), j.address, r.verdict, r.why)
 	return r.verdict
 }

@@ -89,8 +89,8 @@ func (o *options) declareLogins(s *conf.Set) {
 		"whether the broker goes on with others while a login is being checked, where it safely can")
 	s.Duration(&o.authTimeout, "auth_timeout", 5*time.Second, 100*time.Millisecond, time.Minute,
 		"how long a login, and each question to a store, may take")
-	s.Duration(&o.loginWait, "login_wait", 0, 0, time.Second,
-		"how long the broker may wait for one login that it cannot delay; 0: twice the time of one hash, 100 to 500 ms")
+	s.Duration(&o.loginWait, "login_wait", 0, 0, creditMax,
+		"how long the broker may wait for one login that it cannot delay; 0: twice the time of one hash, 100 to 250 ms")
 	s.Int(&o.fetchLimit, "fetch_limit", 32, 1, 1000, "how many questions to stores are under way at once")
 	s.Int(&o.hashLimit, "hash_limit", 0, 0, 1000, "how many hashes are computed at once; 0: one less than the processors")
 	s.Int(&o.addressMax, "address_max", 250, 1, 100000, "how many logins from one address may be under way or waiting")
@@ -101,7 +101,7 @@ func (o *options) declareRights(s *conf.Set) {
 	a := s.Duration(&o.refresh, "acl_cache_seconds", 30*time.Second, 0, 24*time.Hour,
 		"how old rights may be before they are fetched again")
 	s.Also(a, "acl_cacheseconds", "cacheseconds")
-	s.Int(&o.refreshRate, "refresh_rate", 100, 1, 1000000, "how many users' rights are fetched again in a second, at most")
+	s.Int(&o.refreshRate, "refresh_rate", 500, 1, 1000000, "how many users' rights are fetched again in a second, at most")
 	s.Duration(&o.maxStale, "max_stale", time.Hour, 0, 365*24*time.Hour,
 		"how long rights outlive a store that does not answer; 0: for ever")
 	s.Int(&o.profilesMax, "profiles_max", 200000, 1, 100000000, "how many users' rights are kept in memory")

@@ -24,10 +24,10 @@ func (w *workers) judge(i int, inner string, a backends.Account, asked time.Time
 	p.rights.Subscribes = a.Subscribes
 	img, notes, err := acl.Compile(a.Sections, acl.Options{WildcardsMatchDollar: w.o.dollar})
 	if err != nil {
-		w.journal.logf(Warning, "user %q: the rules in %s cannot be used, and grant nothing: %v", inner, s.name, err)
+		w.journal.logf(Warning, "user %s: the rules in %s cannot be used, and grant nothing: %v", clip(inner), s.name, err)
 	}
 	for _, n := range notes {
-		w.journal.logf(Warning, "user %q: %s: %s", inner, s.name, n)
+		w.journal.logf(Warning, "user %s: %s: %s", clip(inner), s.name, n)
 	}
 	w.noteDollar(a.Sections)
 	p.rights.Image = img

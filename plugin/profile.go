@@ -103,7 +103,7 @@ const memoryRefresh = time.Hour
 func (w *workers) grants(name string, parts []part, now time.Time) acl.Profile {
 	rights := make(acl.Profile, 0, len(parts)+1)
 	for _, p := range parts {
-		old := p.down && w.o.maxStale > 0 && now.Sub(p.at) > w.o.maxStale
+		old := w.o.maxStale > 0 && now.Sub(p.at) > w.o.maxStale && !w.chain.sources[p.source].inMemory
 		if !p.none && !p.at.IsZero() && !old {
 			rights = append(rights, p.rights)
 		}
@@ -118,8 +118,12 @@ func (w *workers) grants(name string, parts []part, now time.Time) acl.Profile {
 // the new one has come.
 func (e *Engine) freshen(p *profile, clientID string) {
 	p.used = true
-	if !time.Now().Before(p.next) {
+	switch now := time.Now(); {
+	case now.Before(p.next):
+	case e.pace.take(now):
 		e.refresh(p, strings.Clone(clientID))
+	default:
+		e.postpone(p)
 	}
 }
 
@@ -140,14 +144,34 @@ func (e *Engine) fetchProfile(name, clientID string, late bool) *job {
 // makeRoom drops a profile that was not asked lately, where there are too many.
 func (e *Engine) makeRoom() {
 	for len(e.profiles) >= e.o.profilesMax {
-		for name, p := range e.profiles {
-			if p.used {
-				p.used = false // spared once
-				continue
-			}
-			delete(e.profiles, name)
-			e.rights.Forget(name)
+		name := e.leastUsed()
+		delete(e.profiles, name)
+		e.rights.Forget(name)
+	}
+}
+
+// sampled is how many profiles are looked at to find one to drop.
+const sampled = 64
+
+// leastUsed returns a user whose profile can be dropped: of some taken at random,
+// one without clients if there is any, and not asked for lately.
+func (e *Engine) leastUsed() (name string) {
+	best, n := 3, 0
+	for candidate, p := range e.profiles {
+		rank := 0
+		if _, in := e.sessions.any(candidate); in {
+			rank += 2
+		}
+		if p.used {
+			rank++
+			p.used = false // spared once
+		}
+		if rank < best || name == "" {
+			best, name = rank, candidate
+		}
+		if n++; best == 0 || n == sampled {
 			break
 		}
 	}
+	return name
 }

@@ -159,7 +159,7 @@ func TestRulesMayGo(t *testing.T) {
 func TestNoKickInACheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		db := population()
-		b := start(t, v21, []*store{db}, "profiles_max 1", "login_wait 1s")
+		b := start(t, v21, []*store{db}, "profiles_max 1", "login_wait 250ms")
 		b.enter(alice)
 		b.enter(client{id: "b1", name: "Bob Ä", password: right}) // whose rights take the place of alice's
 		db.set(func() { db.accounts["alice"] = account(other, "a") })

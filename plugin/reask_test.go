@@ -202,7 +202,7 @@ func TestReaskWithTicks(t *testing.T) {
 		defer b.occupied()() // no hash can be computed
 		b.Reload()
 		for _, c := range []client{alice, bob} {
-			b.tick()
+			b.TickAtLogin()
 			expect(t, c.name, b.first(b.again(c)), plugin.Accept)
 		}
 	})

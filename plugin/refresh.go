@@ -76,18 +76,21 @@ func (e *Engine) watch(p *profile) {
 	e.setTimer()
 }
 
-// refreshDue fetches the rights that are due again.
+// refreshDue fetches the rights that are due again, as far as the pace and the
+// time of one turn allow.
 func (e *Engine) refreshDue() {
-	for now := time.Now(); len(e.dues) > 0 && !e.dues[0].at.After(now); {
-		d := heap.Pop(&e.dues).(due)
-		p := e.profiles[d.name]
-		if p == nil || p.next.After(now) {
+	for now := time.Now(); len(e.dues) > 0 && !e.dues[0].at.After(now) && time.Since(now) <= turnTime; {
+		p := e.profiles[e.dues[0].name]
+		clientID, in := e.sessions.any(e.dues[0].name)
+		if p == nil || p.next.After(now) || !in {
+			heap.Pop(&e.dues)
 			continue
 		}
-		for clientID := range e.sessions.byName[d.name] {
-			e.refresh(p, clientID)
+		if !e.pace.take(now) {
 			break
 		}
+		heap.Pop(&e.dues)
+		e.refresh(p, clientID)
 	}
 	e.setTimer()
 }
@@ -95,14 +98,17 @@ func (e *Engine) refreshDue() {
 // refresh has a profile fetched again. The old one answers until the new one
 // has come.
 func (e *Engine) refresh(p *profile, clientID string) {
-	if !e.pace.take(time.Now()) {
-		p.next = time.Now().Add(time.Second)
-		e.rights.Publish(p.name, p.rights, p.next)
-		e.watch(p)
-		return
-	}
 	e.publish(p) // ends what is too old, and sets the time for another try
-	e.fetchProfile(p.name, clientID, true)
+	if e.fetchProfile(p.name, clientID, true) == nil {
+		e.postpone(p)
+	}
+}
+
+// postpone lets the old rights answer for another second.
+func (e *Engine) postpone(p *profile) {
+	p.next = time.Now().Add(time.Second)
+	e.rights.Publish(p.name, p.rights, p.next)
+	e.watch(p)
 }
 
 // timerGap is the least time between two wake-ups of the broker for refreshes.

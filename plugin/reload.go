@@ -18,6 +18,7 @@ func (e *Engine) Reload() {
 	e.reaskEnd = time.Now().Add(reaskTime)
 	e.early.clear()
 	e.wrong.clear()
+	e.journal.reopen()
 	if e.reloading {
 		e.reloadAgain = true // the reading under way may have begun before the change
 		return

@@ -9,6 +9,7 @@ type session struct {
 	client  Ref
 	name    string
 	proof   mac  // of name, client id and password
+	offline bool // it has no connection now
 	foreign bool // let in by another way than a password: a certificate, another plugin
 	source  int  // that verified the password
 	hash    mac  // of the stored hash that it was verified with
@@ -18,8 +19,19 @@ type session struct {
 // on the broker's thread only.
 type sessions struct {
 	byID   map[string]*session
-	byName map[string]map[string]*session // the same, by user name first
+	byName map[string]map[string]*session // those that are connected, by user name first
+	parked []parked                       // those that are not, the oldest first
 }
+
+// parked is a session whose client has gone, and may come back.
+type parked struct {
+	clientID string
+	session  *session
+}
+
+// maxParked bounds the sessions that are remembered for clients that have gone:
+// not every broker tells when such a session ends.
+const maxParked = 100000
 
 func newSessions() sessions {
 	return sessions{byID: map[string]*session{}, byName: map[string]map[string]*session{}}
@@ -34,12 +46,29 @@ func (s *sessions) add(clientID string, n *session) {
 	s.byName[n.name][clientID] = n
 }
 
+// park keeps the session of a client that has gone: the broker may ask about it.
+func (s *sessions) park(clientID string, n *session) {
+	s.remove(clientID)
+	n.offline = true
+	s.byID[clientID] = n
+	s.parked = append(s.parked, parked{clientID, n})
+	if len(s.parked) > maxParked {
+		if oldest := s.parked[0]; s.byID[oldest.clientID] == oldest.session {
+			s.remove(oldest.clientID)
+		}
+		s.parked = s.parked[1:]
+	}
+}
+
 func (s *sessions) remove(clientID string) {
 	old := s.byID[clientID]
 	if old == nil {
 		return
 	}
 	delete(s.byID, clientID)
+	if s.byName[old.name][clientID] != old {
+		return
+	}
 	delete(s.byName[old.name], clientID)
 	if len(s.byName[old.name]) == 0 {
 		delete(s.byName, old.name)
@@ -72,4 +101,12 @@ func (s *sessions) vouchers(name string) (sources []int) {
 		}
 	}
 	return sources
+}
+
+// any returns the id of one of the user's clients.
+func (s *sessions) any(name string) (clientID string, ok bool) {
+	for id := range s.byName[name] {
+		return id, true
+	}
+	return "", false
 }

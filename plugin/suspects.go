@@ -8,23 +8,29 @@ const (
 )
 
 // suspects are the user names and the network addresses of which a login failed
-// lately: the broker does not wait for them.
-type suspects struct{ names, addresses recent[string] }
-
-func newSuspects() suspects {
-	return suspects{newRecent[string](suspectsLife, suspectsSize), newRecent[string](suspectsLife, suspectsSize)}
+// lately: the broker does not wait for them. What clients chose is kept as a
+// digest, so that long names take no more memory than short ones.
+type suspects struct {
+	key              macKey
+	names, addresses recent[mac]
 }
 
-func (s *suspects) has(j *job) bool { return s.names.has(j.name) || s.addresses.has(j.address) }
+func newSuspects() suspects {
+	return suspects{newMACKey(), newRecent[mac](suspectsLife, suspectsSize), newRecent[mac](suspectsLife, suspectsSize)}
+}
+
+func (s *suspects) has(j *job) bool {
+	return s.names.has(s.key.sum(j.name)) || s.addresses.has(s.key.sum(j.address))
+}
 
 func (s *suspects) add(j *job) {
-	s.names.add(j.name)
+	s.names.add(s.key.sum(j.name))
 	if j.address != "" { // clients without one do not answer for each other
-		s.addresses.add(j.address)
+		s.addresses.add(s.key.sum(j.address))
 	}
 }
 
 func (s *suspects) remove(j *job) {
-	s.names.remove(j.name)
-	s.addresses.remove(j.address)
+	s.names.remove(s.key.sum(j.name))
+	s.addresses.remove(s.key.sum(j.address))
 }

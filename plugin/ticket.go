@@ -11,61 +11,82 @@ type ticket struct {
 	client Ref
 }
 
-// tickets are the delayed logins, and the clients whose wills must not be
-// published. It is used on the broker's thread only.
-type tickets struct {
+// Tickets are the delayed logins of all instances in the broker, since the
+// broker keeps one table of them, and the clients whose wills must not be
+// published. They are used on the broker's thread only.
+type Tickets struct {
 	last uint64
 	byID map[string]ticket
 
-	// guards are the clients that are pending, and until the Tick after the
-	// one that ended their login, those that were: the broker publishes the
-	// will of a pending client that goes, and may do so one turn of its loop
-	// after the login ended.
+	// guards are the clients that are pending, and for a while after that,
+	// those that were: the broker publishes the will of a pending client that
+	// goes, and may do so one turn of its loop after the login ended.
 	guards map[Ref]uint64 // the number of the login
-	ending []ticket       // whose guards the next Tick removes
+	ending []ended        // the oldest first
 
-	vanished recent[string] // client ids whose client went while it was pending
+	vanished recent[mac] // client ids whose client went while it was pending
+	key      macKey
 }
 
-func newTickets() tickets {
-	return tickets{byID: map[string]ticket{}, guards: map[Ref]uint64{}, vanished: newRecent[string](time.Minute, 10000)}
+// ended is a ticket whose guard is to be removed.
+type ended struct {
+	ticket
+	at time.Time
+}
+
+// guardTime is how long a guard outlives its login. It has to reach into the
+// next turn of the broker's loop; TICK may come several times in one.
+const guardTime = 50 * time.Millisecond
+
+// NewTickets returns an empty table.
+func NewTickets() *Tickets {
+	return &Tickets{byID: map[string]ticket{}, guards: map[Ref]uint64{},
+		vanished: newRecent[mac](time.Minute, 10000), key: newMACKey()}
 }
 
 // issue makes a login pending.
-func (t *tickets) issue(clientID string, client Ref) uint64 {
+func (t *Tickets) issue(clientID string, client Ref) uint64 {
 	t.last++
 	t.byID[clientID] = ticket{t.last, client}
 	t.guards[client] = t.last
 	return t.last
 }
 
-// supersede ends the login that is pending for a client id, since the broker
-// asks about another client with that id only when the first has gone.
-func (t *tickets) supersede(clientID string) {
+// supersede ends the login that is pending for a client id, in whatever
+// instance, since the broker asks about another client with that id only when
+// the first has gone.
+func (t *Tickets) supersede(clientID string) {
 	if old, ok := t.byID[clientID]; ok {
-		delete(t.byID, clientID)
-		t.ending = append(t.ending, old)
-		t.vanished.add(clientID)
+		t.end(clientID, old)
+		t.vanished.add(t.key.sum(clientID))
 	}
 }
 
 // redeem ends a pending login, and tells whether its result counts.
-func (t *tickets) redeem(clientID string, number uint64) bool {
+func (t *Tickets) redeem(clientID string, number uint64) bool {
 	k, ok := t.byID[clientID]
 	if !ok || k.number != number {
 		return false
 	}
-	delete(t.byID, clientID)
-	t.ending = append(t.ending, k)
+	t.end(clientID, k)
 	return true
 }
 
+func (t *Tickets) end(clientID string, k ticket) {
+	delete(t.byID, clientID)
+	t.ending = append(t.ending, ended{k, time.Now()})
+}
+
+// hasVanished tells whether a client with this id went lately while it was
+// pending.
+func (t *Tickets) hasVanished(clientID string) bool { return t.vanished.has(t.key.sum(clientID)) }
+
 // forget removes the guard of a client address that was given to another.
-func (t *tickets) forget(client Ref) { delete(t.guards, client) }
+func (t *Tickets) forget(client Ref) { delete(t.guards, client) }
 
 // guarded tells whether a client must not publish: it is, or was a moment ago,
 // pending, and the broker does not have it among its clients.
-func (t *tickets) guarded(h Host, client Ref, clientID string) bool {
+func (t *Tickets) guarded(h Host, client Ref, clientID string) bool {
 	if _, ok := t.guards[client]; !ok {
 		return false
 	}
@@ -76,15 +97,15 @@ func (t *tickets) guarded(h Host, client Ref, clientID string) bool {
 	return !known || found != client
 }
 
-// turn removes the guards of the logins that ended before the last turn.
-func (t *tickets) turn() {
-	for _, k := range t.ending {
+// turn removes the guards of logins that ended a while ago.
+func (t *Tickets) turn() {
+	for now := time.Now(); len(t.ending) > 0 && now.Sub(t.ending[0].at) >= guardTime; t.ending = t.ending[1:] {
+		k := t.ending[0]
 		if t.guards[k.client] == k.number {
 			delete(t.guards, k.client)
 		}
 	}
-	t.ending = t.ending[:0]
 }
 
-// busy tells whether the next Tick has something to do.
-func (t *tickets) busy() bool { return len(t.ending) > 0 }
+// busy tells whether there are guards to be removed.
+func (t *Tickets) busy() bool { return len(t.ending) > 0 }

@@ -13,7 +13,7 @@ func (h findHost) Find(id string) (Ref, bool) { return h.clients[id], !h.unknown
 
 // Only the newest login of a client id may complete, and once.
 func TestTickets(t *testing.T) {
-	s := newTickets()
+	s := NewTickets()
 	first := s.issue("a", 1)
 	other := s.issue("b", 2)
 	s.supersede("a")
@@ -36,40 +36,48 @@ func TestTickets(t *testing.T) {
 			t.Errorf("%s: %v, want %v", c.what, got, c.want)
 		}
 	}
-	if !s.vanished.has("a") || s.vanished.has("b") {
+	if !s.hasVanished("a") || s.hasVanished("b") {
 		t.Error("who vanished is not known")
 	}
-	s.turn()
+	laterTurn(s)
 	if len(s.byID)+len(s.guards)+len(s.ending) != 0 {
 		t.Errorf("left behind: %v, %v, %v", s.byID, s.guards, s.ending)
 	}
 }
 
-// A guard stands until the second turn that begins after its login ended: the one
-// in which it ended is under way.
+// laterTurn is a turn when the guards of all that ended have had their time.
+func laterTurn(s *Tickets) {
+	for i := range s.ending {
+		s.ending[i].at = s.ending[i].at.Add(-guardTime)
+	}
+	s.turn()
+}
+
+// A guard outlives its login by a while.
 func TestGuards(t *testing.T) {
 	h := findHost{clients: map[string]Ref{"in": 7}}
 	for _, c := range []struct {
 		title string
-		do    func(s *tickets)
+		do    func(s *Tickets)
 		id    string
 		want  bool
 	}{
-		{"pending", func(*tickets) {}, "a", true},
-		{"pending, many turns", func(s *tickets) { s.turn(); s.turn(); s.turn() }, "a", true},
-		{"pending, asked with another id", func(*tickets) {}, "x", true},
-		{"ended", func(s *tickets) { s.redeem("a", 1) }, "a", true},
-		{"ended, and a turn", func(s *tickets) { s.redeem("a", 1); s.turn() }, "a", false},
-		{"superseded", func(s *tickets) { s.supersede("a") }, "a", true},
-		{"superseded, and a turn", func(s *tickets) { s.supersede("a"); s.turn() }, "a", false},
-		{"address given to another", func(s *tickets) { s.forget(7) }, "b", false},
-		{"address given to one that is pending", func(s *tickets) { s.supersede("a"); s.forget(7); s.issue("b", 7); s.turn() }, "b", true},
-		{"ended and let in", func(s *tickets) { s.redeem("a", 1) }, "in", false},
+		{"pending", func(*Tickets) {}, "a", true},
+		{"pending, many turns", func(s *Tickets) { s.turn(); s.turn(); s.turn() }, "a", true},
+		{"pending, asked with another id", func(*Tickets) {}, "x", true},
+		{"ended", func(s *Tickets) { s.redeem("a", 1) }, "a", true},
+		{"ended, and a turn at once", func(s *Tickets) { s.redeem("a", 1); s.turn() }, "a", true},
+		{"ended, and a later turn", func(s *Tickets) { s.redeem("a", 1); laterTurn(s) }, "a", false},
+		{"superseded", func(s *Tickets) { s.supersede("a") }, "a", true},
+		{"superseded, and a later turn", func(s *Tickets) { s.supersede("a"); laterTurn(s) }, "a", false},
+		{"address given to another", func(s *Tickets) { s.forget(7) }, "b", false},
+		{"address given to one that is pending", func(s *Tickets) { s.supersede("a"); s.forget(7); s.issue("b", 7); laterTurn(s) }, "b", true},
+		{"ended and let in", func(s *Tickets) { s.redeem("a", 1) }, "in", false},
 	} {
 		t.Run(c.title, func(t *testing.T) {
-			s := newTickets()
+			s := NewTickets()
 			s.issue("a", 7)
-			c.do(&s)
+			c.do(s)
 			if got := s.guarded(h, 7, c.id); got != c.want {
 				t.Errorf("guarded: %v, want %v", got, c.want)
 			}
@@ -80,7 +88,7 @@ func TestGuards(t *testing.T) {
 // A pending client is guarded even if the broker should find it under its id, and
 // where the broker cannot tell.
 func TestGuardWithoutFind(t *testing.T) {
-	s := newTickets()
+	s := NewTickets()
 	s.issue("a", 7)
 	if !s.guarded(findHost{clients: map[string]Ref{"a": 7}}, 7, "a") {
 		t.Error("pending, and found")

@@ -55,7 +55,7 @@ func (w *workers) verify(ctx context.Context, s *source, j *job, a backends.Acco
 	}
 	h, err := hashing.Parse(a.Hash, s.salt, w.o.limits)
 	if err != nil {
-		w.journal.logf(Warning, "user %q: the password hash stored in %s cannot be used: %v", j.name, s.name, err)
+		w.journal.logf(Warning, "user %s: the password hash stored in %s cannot be used: %v", clip(j.name), s.name, err)
 		return comparison{why: "the stored hash cannot be used"}
 	}
 	if c.ok, c.err = w.hash(ctx, j, h); c.err != nil {

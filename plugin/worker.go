@@ -91,10 +91,26 @@ func NewHashGate(n int) *Gate {
 	return NewGate(n)
 }
 
-// submit hands over a job; it fails if too many are under way, but not for the
-// one that reloads. It may be called on the broker's thread.
+// refreshRoom is how many jobs have room beside a full queue of logins, so that
+// a storm does not keep rights from being fetched again.
+const refreshRoom = 100
+
+// room is how many jobs may be under way for one of this kind to be added. There
+// is always room for the one that reloads.
+func (w *workers) room(k jobKind) int64 {
+	switch k {
+	case jobProfile:
+		return int64(w.o.queueMax + refreshRoom)
+	case jobReload:
+		return int64(w.o.queueMax + refreshRoom + 1)
+	}
+	return int64(w.o.queueMax)
+}
+
+// submit hands over a job; it fails if too many are under way. It may be called
+// on the broker's thread.
 func (w *workers) submit(j *job) bool {
-	if w.inFlight.Add(1) > int64(w.o.queueMax) && j.kind != jobReload {
+	if w.inFlight.Add(1) > w.room(j.kind) {
 		w.inFlight.Add(-1)
 		return false
 	}
@@ -186,7 +202,7 @@ func (w *workers) login(ctx context.Context, j *job) result {
 			r.why = c.why + " (" + s.name + ")"
 		}
 	}
-	if !tried {
+	if !tried && r.verdict == Refuse {
 		w.spend(ctx, j, in)
 	}
 	return r

@@ -159,6 +159,10 @@ func touches(t token, at int) bool {
 }
 
 func (s *Statement) check(d Dialect, role Role) error {
+	if s.has(ClientID) && role != UserQuery {
+		return errors.New("the client identifier (a second %s) has a meaning in a userquery only; " +
+			"rights are kept for a user, so write %c in the topics that depend on the client")
+	}
 	if s.has(Access) && role != ACLQuery {
 		return errors.New("%d has no meaning here: only an aclquery is asked for an access")
 	}

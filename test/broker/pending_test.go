@@ -113,9 +113,6 @@ listener {{.Port2}} 127.0.0.1
 plugin_use auth
 `} {
 		t.Run(name, func(t *testing.T) {
-			if name == "plugin_use twice" {
-				t.Skip("defect: TICK comes twice a turn, the guard ends in the second, and some wills are published")
-			}
 			delaying(t, func(t *testing.T, b brokertest.Broker) {
 				passwd := accounts("watcher") + account("ann", secret, slow/5)
 				r := brokertest.Start(t, b, "allow_anonymous false\n"+lines, brokertest.File("passwd", passwd))

@@ -157,11 +157,6 @@ func TestReloadKeepsOfflineSessions(t *testing.T) {
 func leaveSessions(t *testing.T, r *brokertest.Running) (gone []mqtt.Options) {
 	t.Helper()
 	for _, kind := range kinds {
-		if kind.name == "5 begun clean" && !r.Delays() {
-			// A defect: in 2.0 its record is dropped, and a reload may then refuse it,
-			// which corrupts the broker's memory; see TestReloadAndARefusedSession.
-			continue
-		}
 		o := with(as("ann", kind.name), kind.set)
 		if o.SessionExpiry == 0 && (o.Version == 5 || !o.Persistent) {
 			continue
@@ -181,9 +176,6 @@ func leaveSessions(t *testing.T, r *brokertest.Running) (gone []mqtt.Options) {
 // own password file ends it so. malloc is made to show it.
 func TestReloadAndARefusedSession(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
-		if !b.Delays() {
-			t.Skip("defect: an offline session is kicked as if it were connected, and the broker crashes when its client comes back")
-		}
 		r := start(t, b, accounts("ann"), "", brokertest.Env("MALLOC_PERTURB_=165"), brokertest.Env("GLIBC_TUNABLES=glibc.malloc.tcache_count=0"))
 		o := with(as("ann", "offline"), func(o *mqtt.Options) { o.Version, o.Persistent, o.SessionExpiry = 5, true, 600 })
 		mqtt.Login(t, r.Addr, o).Disconnect(mqtt.Success)
