@@ -1,0 +1,107 @@
+package storm
+
+import (
+	"fmt"
+	"net"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"mosquitto-go-auth/test/brokertest"
+	"mosquitto-go-auth/test/mqtt"
+)
+
+// The clients that people use come back and get in where no login can be waited
+// for: every one with Mosquitto 2.0, and with 2.1 those of MQTT 5 and persistent
+// sessions.
+func TestLibrariesComeBack(t *testing.T) {
+	s := newStore(t)
+	for _, name := range names("user", 2*len(libraries)) {
+		s.add(t, cheap(), name)
+		s.grant(t, name, "topic", 7)
+	}
+	for _, b := range kinds(t) {
+		r := start(t, b, "backends mysql\nlogin_wait 1ms\nhash_memo false\n"+s.options(), "")
+		port := portOf(t, r.Addr)
+		var all sync.WaitGroup
+		for i, l := range libraries {
+			if l.oneTry {
+				continue
+			}
+			for _, version := range l.versions {
+				o := user(fmt.Sprint("user", 2*i+int(version)/5), version)
+				o.Persistent = version == 4 && b.Delays()
+				all.Go(func() {
+					t.Run(fmt.Sprintf("%s/%s/%d", b.Version, l.name, version), func(t *testing.T) { comesBack(t, r, l, port, o) })
+				})
+			}
+		}
+		all.Wait()
+	}
+}
+
+// kinds returns the newest broker that cannot delay logins, and the newest that can.
+func kinds(t *testing.T) (some []brokertest.Broker) {
+	t.Helper()
+	all := brokertest.All(t)
+	for i, b := range all {
+		if i == len(all)-1 || b.Delays() != all[i+1].Delays() {
+			some = append(some, b)
+		}
+	}
+	return some
+}
+
+// comesBack starts a client and waits until it is in.
+func comesBack(t *testing.T, r *brokertest.Running, l library, port int, o mqtt.Options) {
+	begin := time.Now()
+	l.start(t, port, o)
+	r.WaitLog(t, " as "+o.ID+" (")
+	turned := strings.Count(r.Log(), fmt.Sprintf("client %q, address 127.0.0.1: told to come back", o.ID))
+	t.Logf("in after %v, told to come back %d times", time.Since(begin).Round(time.Millisecond), turned)
+	if turned == 0 {
+		t.Error("the client was let in at once: the test shows nothing")
+	}
+}
+
+// Single programs that do not come back are let in, one after the other: the
+// broker waits for each. Another one comes when the credit has been refilled, which
+// takes 20 times what was spent.
+func TestOneShots(t *testing.T) {
+	if _, err := exec.LookPath("mosquitto_pub"); err != nil {
+		t.Skip("mosquitto_pub is not installed; scripts/setup installs it")
+	}
+	const cost, shots = 9, 5
+	s := newStore(t)
+	for _, name := range names("user", shots) {
+		s.add(t, bcrypt(cost), name)
+	}
+	took := hashTime(t, cost)
+	r := start(t, brokertest.All(t)[0], "backends mysql\n"+s.options(), "")
+	port := strconv.Itoa(portOf(t, r.Addr))
+	refill := time.NewTicker(20 * took)
+	defer refill.Stop()
+	for i, name := range names("user", shots) {
+		if i > 0 {
+			<-refill.C
+		}
+		out, err := exec.Command("mosquitto_pub", "-p", port, "-V", "mqttv5", "-u", name, "-P", password,
+			"-t", name+"/topic", "-m", "message", "-q", "1").CombinedOutput()
+		if err != nil || len(out) > 0 {
+			t.Errorf("mosquitto_pub: %v: %s", err, out)
+		}
+	}
+}
+
+func portOf(t *testing.T, addr string) int {
+	t.Helper()
+	_, text, _ := net.SplitHostPort(addr)
+	port, err := strconv.Atoi(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return port
+}

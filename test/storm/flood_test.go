@@ -1,0 +1,144 @@
+package storm
+
+import (
+	"fmt"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mosquitto-go-auth/test/brokertest"
+	"mosquitto-go-auth/test/mqtt"
+)
+
+// Many users come at once, as after a restart of the broker, and none of their
+// logins can be delayed. All get in, and a bystander is not kept waiting.
+func TestStormThatCannotBeDelayed(t *testing.T) {
+	const users, cost = 200, 8
+	s := newStore(t)
+	var wait sync.WaitGroup
+	for _, name := range names("user", users) { // each with a hash of its own
+		s.add(t, bcrypt(cost), name)
+	}
+	s.add(t, cheap(), "bystander")
+	one := hashTime(t, cost)
+	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
+		r := start(t, b, "backends mysql\n"+s.options(), "set_tcp_nodelay true\n")
+		stop := watch(t, r, hurried("bystander"))
+		begin := time.Now()
+		var in atomic.Int64
+		for _, name := range names("user", users) {
+			wait.Go(func() {
+				if code := loginFrom("127.0.0.1", r.Addr, hurried(name)); code == mqtt.Success {
+					in.Add(1)
+				}
+			})
+		}
+		wait.Wait()
+		took := time.Since(begin)
+		t.Logf("%d of %d in after %v; their hashes alone take %v", in.Load(), users, round(took), round(users*one))
+		if in.Load() != users {
+			t.Errorf("%d of %d got in", in.Load(), users)
+		}
+		stop().check(t, "storm", time.Second)
+	})
+}
+
+// Who only guesses passwords, with logins that cannot be delayed, costs the broker
+// no more than its credit: what is left of it at the start, and the refill, 5 %. They
+// come often enough to use all of it, and not so often that the mere connections
+// would keep the machine busy.
+func TestGuessersCostTheRefill(t *testing.T) {
+	const cost, guessers, length, pause = 10, 4, 10 * time.Second, 10 * time.Millisecond
+	s := newStore(t)
+	s.add(t, bcrypt(cost), "victim")
+	s.add(t, cheap(), "bystander")
+	for what, guess := range map[string]func(i, try int) (from string, o mqtt.Options){
+		"one name from one address": func(i, try int) (string, mqtt.Options) {
+			return "127.0.0.2", mqtt.As("victim", fmt.Sprint("guess", i, try))
+		},
+		"new names from new addresses": func(i, try int) (string, mqtt.Options) {
+			from := fmt.Sprintf("127.%d.%d.%d", 1+i, try/250%250, 1+try%250)
+			return from, mqtt.As(fmt.Sprint("nobody", i, try), "guess")
+		},
+	} {
+		t.Run(what, func(t *testing.T) {
+			for _, b := range kinds(t) {
+				r := start(t, b, "backends mysql\n"+s.options(), "set_tcp_nodelay true\n")
+				stop := watch(t, r, hurried("bystander"))
+				tries := flood(t, r, guessers, length, pause, func(i, try int) (string, mqtt.Options) {
+					from, o := guess(i, try)
+					o.Version = 5
+					return from, o
+				})()
+				got := stop()
+				got.check(t, fmt.Sprintf("%d guesses in %v", tries, length), time.Second)
+				if most := length * 15 / 100; got.sum > most {
+					t.Errorf("the bystander waited %v of %v, want %v at most", got.sum, length, most)
+				}
+			}
+		})
+	}
+}
+
+// flood has some clients try to log in for a time, with a pause after each try.
+// None may get in. It returns a function that waits for their end and tells how many tries there were.
+func flood(t *testing.T, r *brokertest.Running, clients int, length, pause time.Duration, login func(i, try int) (from string, o mqtt.Options)) (wait func() int64) {
+	var all sync.WaitGroup
+	var tries atomic.Int64
+	end := time.Now().Add(length)
+	for i := range clients {
+		all.Go(func() {
+			for try := 0; time.Now().Before(end); try++ {
+				time.Sleep(pause)
+				from, o := login(i, try)
+				if tryFrom(from, r.Addr, o) == mqtt.Success {
+					t.Errorf("a guess was let in: %s", *o.Username)
+				}
+				tries.Add(1)
+			}
+		})
+	}
+	return func() int64 { all.Wait(); return tries.Load() }
+}
+
+// 50 bad logins at a time from one address do not keep back a good one from another.
+// It waits for the hash under way, and its own.
+func TestGoodLoginInAFlood(t *testing.T) {
+	const cost, clients, good = 10, 50, 10
+	s := newStore(t)
+	s.add(t, bcrypt(cost), "victim")
+	for _, name := range names("good", good) {
+		s.add(t, bcrypt(cost), name)
+	}
+	s.add(t, cheap(), "bystander")
+	one := hashTime(t, cost)
+	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
+		r := start(t, b, "backends mysql\n"+s.options(), "set_tcp_nodelay true\n")
+		stop := watch(t, r, user("bystander", 4))
+		wait := flood(t, r, clients, 5*time.Second, 0, func(i, try int) (string, mqtt.Options) {
+			o := mqtt.As("victim", fmt.Sprint("guess", i, try))
+			o.ID = fmt.Sprint("guesser", i)
+			return "127.0.0.2", o
+		})
+		r.WaitLog(t, "wrong password")
+		var took []time.Duration
+		for _, name := range names("good", good) {
+			begin := time.Now()
+			if code := loginFrom("127.0.0.3", r.Addr, user(name, 4)); code != mqtt.Success {
+				t.Errorf("%s: %v", name, code)
+			}
+			took = append(took, time.Since(begin))
+		}
+		tries := wait()
+		slices.Sort(took)
+		median, worst := took[good/2], took[good-1]
+		t.Logf("%d bad logins; a good one took %v (median), %v at most: %.1f and %.1f times one hash of %v",
+			tries, round(median), round(worst), float64(median)/float64(one), float64(worst)/float64(one), round(one))
+		if b.Delays() && worst > 6*one {
+			t.Errorf("a good login took %v, want 6 hashes at most", worst)
+		}
+		stop().check(t, "flood", time.Second)
+	})
+}

@@ -1,0 +1,102 @@
+package storm
+
+import (
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"mosquitto-go-auth/test/brokertest"
+	"mosquitto-go-auth/test/mqtt"
+)
+
+// At SIGHUP the broker asks about all its clients at once, and disconnects whom it
+// is not told to keep. All stay who still hold, whatever state the database is in.
+func TestReloadWithManyClients(t *testing.T) {
+	const clients = 1000
+	s := newMortal(t)
+	s.add(t, cheap(), append(names("user", clients), "bystander", "another")...)
+	for _, b := range kinds(t) {
+		r := start(t, b, "backends mysql\nauth_timeout 2\n"+s.options(), "set_tcp_nodelay true\nmax_connections -1\n")
+		all := connect(t, r, names("user", clients))
+		for _, state := range []struct {
+			name       string
+			begin, end func(testing.TB)
+		}{
+			{"up", func(testing.TB) {}, func(testing.TB) {}},
+			{"paused", func(testing.TB) { s.pause(t) }, s.server.Continue},
+			{"down", s.server.Stop, s.server.Restart},
+		} {
+			t.Run(b.Version+"/"+state.name, func(t *testing.T) {
+				stop := watch(t, r, hurried("bystander"))
+				state.begin(t)
+				before := strings.Count(r.Log(), "Reloading config.")
+				r.Reload()
+				brokertest.WaitFor(t, "the reload", func() bool { return strings.Count(r.Log(), "Reloading config.") > before })
+				stay(t, all)
+				if state.name != "up" {
+					unverified(t, r)
+				}
+				stay(t, all)
+				state.end(t)
+				stay(t, all)
+				brokertest.WaitFor(t, "a login after it", func() bool {
+					_, answer := mqtt.TryLogin(t, r.Addr, hurried("another"))
+					return answer.Code == mqtt.Success
+				})
+				stop().check(t, "SIGHUP", 500*time.Millisecond)
+			})
+		}
+		for _, c := range all {
+			c.Drop()
+		}
+	}
+}
+
+// unverified waits until the plugin has found out that the database does not answer.
+func unverified(t *testing.T, r *brokertest.Running) {
+	t.Helper()
+	brokertest.WaitFor(t, "a question without an answer", func() bool {
+		log := r.Log()
+		return strings.LastIndex(log, "until it answers") > strings.LastIndex(log, "answers again")
+	})
+}
+
+// connect logs users in, some at a time.
+func connect(t *testing.T, r *brokertest.Running, names []string) []*mqtt.Client {
+	t.Helper()
+	all := make([]*mqtt.Client, len(names))
+	turn := make(chan struct{}, 50)
+	var wait sync.WaitGroup
+	var failed atomic.Int64
+	for i, name := range names {
+		turn <- struct{}{}
+		wait.Go(func() {
+			defer func() { <-turn }()
+			c, answer := mqtt.TryLogin(t, r.Addr, user(name, 4+byte(i%2)))
+			if all[i] = c; answer.Code != mqtt.Success {
+				failed.Add(1)
+			}
+		})
+	}
+	wait.Wait()
+	if n := failed.Load(); n > 0 {
+		t.Fatalf("%d of %d logins failed", n, len(names))
+	}
+	return all
+}
+
+// stay checks that all clients are still connected.
+func stay(t *testing.T, all []*mqtt.Client) {
+	t.Helper()
+	gone := 0
+	for _, c := range all {
+		if !c.Alive() {
+			gone++
+		}
+	}
+	if gone > 0 {
+		t.Errorf("%d of %d clients were disconnected", gone, len(all))
+	}
+}
