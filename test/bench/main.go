@@ -48,7 +48,6 @@ func main() {
 	if *quick {
 		b.size = short
 	}
-	b.out.machine()
 	if err := runAll(b, wanted, *csv); err != nil {
 		fmt.Fprintln(os.Stderr, "bench:", err)
 		os.Exit(1)
@@ -57,10 +56,13 @@ func main() {
 
 func runAll(b *bench, wanted []string, csv string) error {
 	for _, name := range wanted {
-		run, what := measure(name)
-		if run == nil {
+		if run, _ := measure(name); run == nil {
 			return fmt.Errorf("there is no measure %q", name)
 		}
+	}
+	b.out.machine()
+	for _, name := range wanted {
+		run, what := measure(name)
 		b.out.title(name, what)
 		if err := try(func(t *trial) { run(b.with(t)) }); err != nil {
 			return fmt.Errorf("%s: %w", name, err)
