@@ -23,11 +23,12 @@ type source struct {
 	inMemory  bool
 	perClient bool // what it says of a password depends on the client id
 
-	down  atomic.Bool                  // the last question failed
-	took  atomic.Int64                 // how long the last answer took, in nanoseconds
-	tried atomic.Int64                 // when the last question failed, in Unix nanoseconds
-	decoy atomic.Pointer[hashing.Hash] // costs what the last hash from there cost
-	told  sync.Map                     // the notes of probes that were logged
+	down     atomic.Bool                  // the last question failed
+	took     atomic.Int64                 // how long the last answer took, in nanoseconds
+	tried    atomic.Int64                 // when the last question failed, in Unix nanoseconds
+	decoy    atomic.Pointer[hashing.Hash] // costs what the last hash from there cost
+	told     sync.Map                     // the notes on its contents that were logged
+	compiled compiled                     // if it is in memory
 }
 
 func (s *source) asked(c backends.Checks) bool { return s.checks&c != 0 }

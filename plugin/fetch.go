@@ -100,6 +100,7 @@ func (w *workers) reload(ctx context.Context, j *job) result {
 			w.journal.logf(Error, "%v; what was read before stays in force", s.wrap(err))
 			continue
 		}
+		s.compiled.clear()
 		r.done = append(r.done, s.name)
 	}
 	return r

@@ -22,12 +22,18 @@ func (w *workers) judge(i int, inner string, a backends.Account, asked time.Time
 		return p
 	}
 	p.rights.Subscribes = a.Subscribes
-	img, notes, err := acl.Compile(a.Sections, acl.Options{WildcardsMatchDollar: w.o.dollar})
+	compile := acl.Compile
+	if s.inMemory {
+		compile = s.compiled.compile
+	}
+	img, notes, err := compile(a.Sections, acl.Options{WildcardsMatchDollar: w.o.dollar})
 	if err != nil {
 		w.journal.logf(Warning, "user %s: the rules in %s cannot be used, and grant nothing: %v", clip(inner), s.name, err)
 	}
 	for _, n := range notes {
-		w.journal.logf(Warning, "user %s: %s: %s", clip(inner), s.name, n)
+		if _, known := s.told.LoadOrStore(n, true); !known {
+			w.journal.logf(Warning, "user %s: %s: %s", clip(inner), s.name, n)
+		}
 	}
 	w.noteDollar(a.Sections)
 	p.rights.Image = img
