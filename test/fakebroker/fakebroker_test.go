@@ -53,7 +53,9 @@ func play(t *testing.T, brokers map[string]string, plugin, script string, files 
 		if len(wanted) > 0 && !slices.Contains(wanted, v) {
 			continue
 		}
-		t.Run(v, func(t *testing.T) { playOne(t, exec.Command(brokers[v], append([]string{plugin}, args...)...), script, files) })
+		t.Run(v, func(t *testing.T) {
+			playOne(t, exec.Command(brokers[v], append([]string{plugin}, args...)...), script, files)
+		})
 	}
 }
 

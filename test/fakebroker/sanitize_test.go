@@ -30,7 +30,7 @@ func TestPluginSanitized(t *testing.T) {
 		t.Skipf("gcc has no sanitizers: %v", err)
 	}
 	t.Setenv("ASAN_OPTIONS", "detect_leaks=0") // a plugin's instances stay, and so does much in the fake broker
-	const patience = "60000" // all is slow
+	const patience = "60000"                   // all is slow
 	playScripts(t, brokers(t, flags...), sanitized(t), "testdata/*.txt", patience)
 }
 

@@ -16,6 +16,7 @@ import (
 	"text/tabwriter"
 
 	"mosquitto-go-auth/test/fakebroker"
+	"mosquitto-go-auth/test/mariadbtest"
 )
 
 // fullEnv is the environment variable that has the tests run at full length.
@@ -117,25 +118,28 @@ func run(m *testing.M) int {
 	}
 	defer os.RemoveAll(dir)
 	scratch = dir
-	return m.Run()
+	return mariadbtest.Main(m)
 }
 
-// passwords are lines of a password file: users ub-k with the password right,
-// hashed at a low cost.
+// passwords are lines of a password file: users ub-k with the password right.
 func passwords(blocks, users int) string {
 	var lines strings.Builder
 	for b := range blocks {
 		for k := range users {
-			salt := fmt.Appendf(nil, "%06d%06d", b, k)
-			key, err := pbkdf2.Key(sha512.New, "right", salt, 101, 64)
-			if err != nil {
-				panic(err) // never with these lengths
-			}
-			fmt.Fprintf(&lines, "u%d-%d:$7$101$%s$%s\n", b, k,
-				base64.StdEncoding.EncodeToString(salt), base64.StdEncoding.EncodeToString(key))
+			fmt.Fprintf(&lines, "u%d-%d:%s\n", b, k, hashOf(b, k))
 		}
 	}
 	return lines.String()
+}
+
+// hashOf is the stored hash of a user, made at a low cost.
+func hashOf(b, k int) string {
+	salt := fmt.Appendf(nil, "%06d%06d", b, k)
+	key, err := pbkdf2.Key(sha512.New, "right", salt, 101, 64)
+	if err != nil {
+		panic(err) // never with these lengths
+	}
+	return fmt.Sprintf("$7$101$%s$%s", base64.StdEncoding.EncodeToString(salt), base64.StdEncoding.EncodeToString(key))
 }
 
 // table is printed in columns.
