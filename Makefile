@@ -9,7 +9,7 @@ PLUGINDIR ?= $(PREFIX)/lib/$(if $(MULTIARCH),$(MULTIARCH)/)mosquitto
 BINDIR    ?= $(PREFIX)/bin
 DOCDIR    ?= $(PREFIX)/share/doc/mosquitto-go-auth
 
-.PHONY: all help check test demo demo-mysql bench install uninstall clean FORCE
+.PHONY: all help check test sanitize soak demo demo-mysql bench install uninstall clean FORCE
 
 ## all         build build/go-auth.so and build/go-auth (the default)
 all: build/go-auth.so build/go-auth
@@ -35,6 +35,18 @@ test:
 	scripts/brokers
 	$(MAKE) all check
 	scripts/services sh -c 'go test -race $$(go list ./... | grep -v /test) && go test -race -count=1 ./test/...'
+	$(MAKE) sanitize
+
+## sanitize    test the C part with the sanitizers of gcc
+sanitize:
+	scripts/sanitize
+
+## soak        log in and ask for two minutes, and show what is in use
+soak: export GOAUTH_SOAK = 1
+soak: export GOAUTH_PLUGIN = $(CURDIR)/build/go-auth.so
+soak: build/go-auth.so
+	scripts/brokers
+	scripts/services go test -count=1 -v -timeout 5m ./test/soak
 
 ## demo        show logins and refusals with users in files
 demo:
