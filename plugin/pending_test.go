@@ -1,6 +1,7 @@
 package plugin_test
 
 import (
+	"fmt"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -268,5 +269,27 @@ func TestQueueFull(t *testing.T) {
 		}
 		expect(t, "room again", b.enter(client{id: "a2", name: "alice", password: right}), plugin.Accept)
 		expect(t, "wants nothing more", b.tick(), false)
+	})
+}
+
+// Those who guess cannot fill the queue for others.
+func TestQueueFullOfGuessers(t *testing.T) {
+	onBoth(t, func(t *testing.T, v version) {
+		db := population()
+		b := start(t, v, []*store{db}, "queue_max 4")
+		guesser := client{id: "g", name: "alice", password: "guess", address: "192.0.2.6"}
+		expect(t, "a guess", b.enter(guesser), plugin.Refuse)
+		release := db.hold()
+		for i := range 10 {
+			g := guesser
+			g.id, g.password = fmt.Sprint("g", i), fmt.Sprint("guess", i)
+			b.first(g)
+		}
+		full := b.Counts().QueueFull.Load()
+		expect(t, "no room for all of them", full > 0, true)
+		b.first(client{id: "a1", name: "bob", password: right, address: "192.0.2.7"})
+		expect(t, "room for another", b.Counts().QueueFull.Load(), full)
+		release()
+		b.settle()
 	})
 }

@@ -8,7 +8,7 @@ func (e *Engine) start(j *job) (why string) {
 		return "too many logins from that address are waiting"
 	}
 	j.late = e.suspects.has(j)
-	if !e.work.submit(j) {
+	if e.crowded(j) || !e.work.submit(j) {
 		e.counts.QueueFull.Add(1)
 		return "too many logins are waiting"
 	}
@@ -16,6 +16,13 @@ func (e *Engine) start(j *job) (why string) {
 		e.underWay[j.address]++
 	}
 	return ""
+}
+
+// crowded tells whether there is no room for a login that has to let others go
+// first: half of the queue is theirs. Else a few addresses that guess could fill it,
+// and nobody else would get a place in which to wait for a turn.
+func (e *Engine) crowded(j *job) bool {
+	return j.late && e.work.inFlight.Load() > int64(e.o.queueMax/2)
 }
 
 // landed makes the room of a job free again.
