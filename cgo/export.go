@@ -78,6 +78,7 @@ func goauthInit(in *C.struct_instance, options *C.struct_mosquitto_opt, count C.
 		h.logFaults(err)
 		return rc
 	}
+	spareOnce.Do(func() { spareProcessor(process.Hashing) })
 	in.engine = C.uintptr_t(cgo.NewHandle(&attached{e, h, r}))
 	in.rights = r.table
 	in.admits, in.judges, in.deny_special = C.bool(e.Admits()), C.bool(e.Judges()), C.bool(e.DeniesSpecial())

@@ -42,6 +42,9 @@ func NewGate(size int) *Gate {
 	return &Gate{size: max(size, 1), first: newLane(), behind: newLane()}
 }
 
+// Size is how many may be in at once.
+func (g *Gate) Size() int { return g.size }
+
 func newLane() lane { return lane{queues: map[string][]*waiter{}} }
 
 // Enter waits for a place until ctx ends, and returns its error then.

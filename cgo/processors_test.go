@@ -1,0 +1,21 @@
+package main
+
+import (
+	"runtime"
+	"testing"
+
+	"mosquitto-go-auth/plugin"
+)
+
+// However many hashes are computed, the broker's thread finds a processor.
+func TestSpareProcessor(t *testing.T) {
+	before := runtime.GOMAXPROCS(0)
+	defer runtime.GOMAXPROCS(before)
+	for _, hashes := range []int{1, before, before + 5} {
+		runtime.GOMAXPROCS(before)
+		spareProcessor(plugin.NewGate(hashes))
+		if got, least := runtime.GOMAXPROCS(0), max(before, hashes)+1; got != least {
+			t.Errorf("%d processors for %d hashes at once, want %d", got, hashes, least)
+		}
+	}
+}
