@@ -188,11 +188,12 @@ func (e *Engine) Tick() (again bool) {
 // broker may be asking about all sessions.
 func (e *Engine) TickAtLogin() (again bool) { return e.tick(true) }
 
-// TickWithin is the same within a callback in which the broker must not lose a
-// client: nobody is kicked.
+// TickWithin is the same within an ACL check, in which the broker must not lose a
+// client, and would ask again for each line of its log that it publishes: nobody
+// is kicked, and nothing logged.
 func (e *Engine) TickWithin() (again bool) { return e.tick(false) }
 
-func (e *Engine) tick(kicks bool) (again bool) {
+func (e *Engine) tick(calls bool) (again bool) {
 	e.tickets.turn()
 	e.take()
 	for start := time.Now(); len(e.arrived) > 0 && time.Since(start) <= turnTime; {
@@ -202,14 +203,16 @@ func (e *Engine) tick(kicks bool) (again bool) {
 		e.deliver(r)
 	}
 	e.rereadSome()
-	if kicks {
+	if calls {
 		e.disconnect()
 	}
 	e.refreshDue()
 	e.resume()
-	logs := e.journal.drain(e.host)
+	if calls {
+		e.journal.drain(e.host)
+	}
 	e.endGuards()
-	return logs || len(e.arrived) > 0 || len(e.reread) > 0 // what waits in the backlog waits for a result
+	return e.journal.waits() || len(e.kicks) > 0 || len(e.arrived) > 0 || len(e.reread) > 0 // what waits in the backlog waits for a result
 }
 
 // endGuards has Tick called when guards are to be removed.

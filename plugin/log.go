@@ -138,6 +138,9 @@ func (j *journal) drain(h Host) (more bool) {
 	return true
 }
 
+// waits tells whether there are lines to drain.
+func (j *journal) waits() bool { return j.out == nil && len(j.lines) > 0 }
+
 // write writes to the file or stream, a line each as Mosquitto writes them.
 func (j *journal) write() {
 	for open := true; open; {
