@@ -41,7 +41,7 @@ test:
 sanitize:
 	scripts/sanitize
 
-## soak        log in and ask for two minutes, and show what is in use
+## soak        log in and ask for a minute, and show what is in use
 soak: export GOAUTH_SOAK = 1
 soak: export GOAUTH_PLUGIN = $(CURDIR)/build/go-auth.so
 soak: build/go-auth.so
