@@ -41,6 +41,7 @@ struct instance {
 	struct rights *rights;       /* what users may do */
 	atomic_int attention;        /* TICK has to enter Go */
 	bool ticks;                  /* the broker calls TICK */
+	size_t registered;           /* so many events were gone through */
 };
 
 /* host_find looks the functions up, and notes the broker's thread. It returns
@@ -58,7 +59,7 @@ bool host_can_delay(void);
 bool host_is_standin(const struct mosquitto *);
 
 /* host_settle repairs, once, what the broker set up after it loaded the
- * plugin. Call it at the begin of every callback. */
+ * plugin, on the broker's thread. Call it at the begin of every callback. */
 void host_settle(void);
 
 /* host_turn counts the turns of the broker's loop. */
@@ -83,7 +84,9 @@ int64_t host_now(void);
 void instance_set_attention(struct instance *, int on);
 int instance_attention(struct instance *);
 
-/* instance_register asks the broker for the events that the instance needs. */
+/* instance_register asks the broker for the events that the instance needs, and
+ * instance_unregister takes back what it got. */
 int instance_register(struct instance *);
+void instance_unregister(struct instance *);
 
 #endif

@@ -29,6 +29,13 @@ int mosquitto_plugin_version(int count, const int *versions)
 	return -1;
 }
 
+/* end ends an instance. A worker may still raise its flag: the few bytes stay. */
+static void end(struct instance *in)
+{
+	instance_unregister(in);
+	goauthCleanup(in);
+}
+
 int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **userdata, struct mosquitto_opt *options, int count)
 {
 	const char *absent = host_find();
@@ -48,7 +55,7 @@ int mosquitto_plugin_init(mosquitto_plugin_id_t *id, void **userdata, struct mos
 		rc = instance_register(in);
 	}
 	if (rc != MOSQ_ERR_SUCCESS) {
-		goauthCleanup(in); /* a worker may still raise the flag: the few bytes stay */
+		end(in);
 		return rc;
 	}
 	*userdata = in;
@@ -79,7 +86,7 @@ static int on_basic_auth(int event, void *data, void *userdata)
 		len = e->password_len; /* with NUL bytes in it */
 	}
 	bool elsewhere = !host_is_main();
-	if (!in->ticks && !elsewhere) {
+	if (!elsewhere && !in->ticks) {
 		turn(in, AT_LOGIN); /* Mosquitto 2.0.11 has no TICK with per_listener_settings */
 	}
 	int version = host.client_protocol_version(e->client);
@@ -128,7 +135,7 @@ static int on_acl_check(int event, void *data, void *userdata)
 	host_settle();
 	const char *id = host.client_id(e->client), *name = host.client_username(e->client);
 	bool elsewhere = !host_is_main();
-	if (!in->ticks && !elsewhere && instance_attention(in)) {
+	if (!elsewhere && !in->ticks && instance_attention(in)) {
 		turn(in, AT_CHECK); /* see on_basic_auth */
 	}
 	int answer = elsewhere ? RIGHTS_UNKNOWN : quick(in, e->access, id, name, e->topic);
@@ -252,6 +259,7 @@ int instance_register(struct instance *in)
 				"is the plugin named twice for the same listener?", registrations[i].event, rc);
 			return rc;
 		}
+		in->registered = i + 1;
 	}
 	if (host.plugin_set_info) {
 		host.plugin_set_info(in->id, "go-auth", goauthVersion());
@@ -261,19 +269,22 @@ int instance_register(struct instance *in)
 
 /* The broker removes the callbacks of a plugin that it unloads; 2.0 wants to be
  * told. */
-int mosquitto_plugin_cleanup(void *userdata, struct mosquitto_opt *options, int count)
+void instance_unregister(struct instance *in)
 {
-	(void)options;
-	(void)count;
-	struct instance *in = userdata;
-	if (!in) {
-		return MOSQ_ERR_SUCCESS;
-	}
-	for (size_t i = 0; i < REGISTRATIONS; i++) {
+	for (size_t i = 0; i < in->registered; i++) {
 		if (wanted(in, registrations[i].event)) {
 			host.callback_unregister(in->id, registrations[i].event, registrations[i].callback, NULL);
 		}
 	}
-	goauthCleanup(in); /* see above */
+	in->registered = 0;
+}
+
+int mosquitto_plugin_cleanup(void *userdata, struct mosquitto_opt *options, int count)
+{
+	(void)options;
+	(void)count;
+	if (userdata) {
+		end(userdata);
+	}
 	return MOSQ_ERR_SUCCESS;
 }
