@@ -22,11 +22,17 @@ static struct {
 
 static void woken(int signal) { (void)signal; }
 
-/* choose_signal takes a real-time signal that nobody uses to end the broker's
- * sleep with. SIGRTMIN itself is Mosquitto 2.1's request to rotate the log. */
+/* choose_signal takes a real-time signal that nobody uses or blocks, to end the
+ * broker's sleep with. SIGRTMIN itself is Mosquitto 2.1's request to rotate the log. */
 static void choose_signal(void)
 {
+	sigset_t blocked;
+	sigemptyset(&blocked);
+	pthread_sigmask(SIG_SETMASK, NULL, &blocked);
 	for (int s = SIGRTMIN + 1; s <= SIGRTMAX && !wake_signal; s++) {
+		if (sigismember(&blocked, s)) {
+			continue;
+		}
 		struct sigaction old, new = {.sa_handler = woken, .sa_flags = SA_ONSTACK | SA_RESTART};
 		if (sigaction(s, NULL, &old) == 0 && old.sa_handler == SIG_DFL && sigaction(s, &new, NULL) == 0) {
 			wake_signal = s;
@@ -88,7 +94,7 @@ bool host_can_delay(void) { return host.complete_basic_auth && host.client; }
 void host_settle(void)
 {
 	static bool settled;
-	if (settled) {
+	if (!host_is_main() || settled) {
 		return;
 	}
 	settled = true;
