@@ -47,15 +47,17 @@ func contain(in *C.struct_instance) {
 	}
 }
 
-// reportPanic logs a panic. Of one before there is an engine, only the type is
-// shown: the value could hold a secret.
+// reportPanic logs a panic. Of one without an engine, only the type is shown, as
+// the value could hold a secret, and only on the broker's thread.
 func reportPanic(in *C.struct_instance, p any) {
 	defer func() { _ = recover() }()
 	if in != nil && in.engine != 0 {
 		engineOf(in).Fault(p)
 		return
 	}
-	(&host{}).Log(plugin.Error, fmt.Sprintf("go-auth: a fault in the plugin itself, please report it: %T", p))
+	if bool(C.host_is_main()) {
+		(&host{}).Log(plugin.Error, fmt.Sprintf("go-auth: a fault in the plugin itself, please report it: %T", p))
+	}
 }
 
 //export goauthInit
