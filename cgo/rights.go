@@ -77,7 +77,7 @@ func (r *rights) hold(img acl.Image) (at *C.uint8_t, ok bool) {
 	}
 	held := r.images[img]
 	if held == nil {
-		held = &image{Image: img, at: (*C.uint8_t)(C.malloc(C.size_t(len(img))))}
+		held = &image{Image: img, at: (*C.uint8_t)(C.calloc(1, C.size_t(len(img))))} // C.malloc would end the process
 		if held.at == nil {
 			return nil, false
 		}
