@@ -49,30 +49,37 @@ func (e *Engine) Check(c ACLCheck) Answer {
 		}
 	}
 	e.freshen(p, c.ClientID)
-	if p.rights.Allows(c.ClientID, c.Topic, c.Access) {
+	if p.rights.Allows(c.ClientID, c.Topic, c.Access) || p.unheard() && e.passes(&c) {
 		return Granted
 	}
 	return Denied
 }
 
+// passes tells whether a question is answered with yes as long as the rights are
+// not known.
+//
+// The author of a retained message was allowed to publish it when he did. What is
+// queued for a session without a connection is checked again by the broker when the
+// client connects; to deny it now would lose it.
+func (e *Engine) passes(c *ACLCheck) bool {
+	author := c.Client == 0 && c.Access == backends.Write
+	queued := c.Offline && c.Access == backends.Read && e.sessions.byID[c.ClientID] == nil
+	return author || queued
+}
+
 // missed gets the profile of a user who did not log in through us lately: one
 // with a certificate, one whose session was restored, the author of a retained
-// message. Where it cannot be had in time, it answers itself.
-//
-// The author of a retained message was allowed to publish it when he did, and
-// there may be thousands of them at once: they are not waited for. What is
-// queued for a session without a connection is checked again by the broker when
-// the client connects; to deny it now would lose it.
+// message. Where it cannot be had in time, it answers itself. What passes anyway is
+// not waited for: there may be thousands of authors at once.
 func (e *Engine) missed(name string, c ACLCheck) (*profile, Answer) {
 	name, clientID := strings.Clone(name), strings.Clone(c.ClientID) // they are only lent
 	if e.work.chain.inMemory(name) {
 		parts := e.work.parts(context.Background(), &job{kind: jobProfile, name: name, clientID: clientID}, nil)
 		return e.install(name, parts), Denied
 	}
-	author := c.Client == 0 && c.Access == backends.Write
-	queued := c.Offline && c.Access == backends.Read && e.sessions.byID[clientID] == nil
-	j := e.fetchProfile(name, clientID, author || queued)
-	if author || queued {
+	passes := e.passes(&c)
+	j := e.fetchProfile(name, clientID, passes)
+	if passes {
 		return nil, Granted
 	}
 	if j != nil {

@@ -205,3 +205,38 @@ func TestLentNames(t *testing.T) {
 		}
 	})
 }
+
+// What is queued for a session without a connection, and what an author retained,
+// passes while the store is down, also after it was asked in vain; then the rights
+// decide. Nothing else passes.
+func TestMissingProfileWhileDown(t *testing.T) {
+	onBoth(t, func(t *testing.T, v version) {
+		db := population()
+		b := start(t, v, []*store{db})
+		db.set(func() { db.err = errDown })
+		queued := plugin.ACLCheck{Client: 77, ClientID: "away", Username: "alice", HasUsername: true, Access: backends.Read, Offline: true}
+		author := plugin.ACLCheck{Username: "Bob Ä", HasUsername: true, Access: backends.Write}
+		ask := func(c plugin.ACLCheck, topic string) bool { c.Topic = topic; return b.Check(c) == plugin.Granted }
+		for range 3 {
+			expect(t, "queued", ask(queued, "none/1"), true)
+			expect(t, "retained", ask(author, "none/1"), true)
+			for _, name := range []string{"alice", "Bob Ä"} {
+				_, shown := b.rights.(plugin.Table)[name]
+				expect(t, "the table answers for "+name, shown, false)
+			}
+			online := queued
+			online.Offline = false
+			expect(t, "for a client that is there", ask(online, "a/1"), false)
+			b.pass(2 * time.Second)
+		}
+		db.set(func() { db.err = nil })
+		b.pass(2 * time.Second)
+		ask(queued, "a/1") // has the rights fetched
+		ask(author, "b/1")
+		b.pass(2 * time.Second)
+		expect(t, "queued, not granted", ask(queued, "none/1"), false)
+		expect(t, "queued, granted", ask(queued, "a/1"), true)
+		expect(t, "retained, not granted", ask(author, "none/1"), false)
+		expect(t, "retained, granted", ask(author, "b/1"), true)
+	})
+}

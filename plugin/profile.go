@@ -92,8 +92,24 @@ func (e *Engine) publish(p *profile) {
 		p.next = now.Add(retryAfter)
 	}
 	p.rights = e.work.grants(p.name, p.parts, now)
-	e.rights.Publish(p.name, p.rights, p.next)
+	e.show(p)
 	e.watch(p)
+}
+
+// unheard tells whether a source never said what the user may do: what the others
+// grant is not all then.
+func (p *profile) unheard() bool {
+	return slices.ContainsFunc(p.parts, func(q part) bool { return q.down && q.at.IsZero() })
+}
+
+// show has the table answer for a user, unless the engine has to: see passes. It
+// does not for users with clients that logged in, who are many and ask often.
+func (e *Engine) show(p *profile) {
+	if p.unheard() && len(e.sessions.byName[p.name]) == 0 {
+		e.rights.Forget(p.name)
+		return
+	}
+	e.rights.Publish(p.name, p.rights, p.next)
 }
 
 // memoryRefresh is the time between two refreshes from sources in memory.

@@ -107,7 +107,7 @@ func (e *Engine) refresh(p *profile, clientID string) {
 // postpone lets the old rights answer for another second.
 func (e *Engine) postpone(p *profile) {
 	p.next = time.Now().Add(time.Second)
-	e.rights.Publish(p.name, p.rights, p.next)
+	e.show(p)
 	e.watch(p)
 }
 
