@@ -143,32 +143,34 @@ func (j *journal) waits() bool { return j.out == nil && len(j.lines) > 0 }
 
 // write writes to the file or stream, a line each as Mosquitto writes them.
 func (j *journal) write() {
+	out := j.out
 	for open := true; open; {
 		select {
 		case l := <-j.lines:
-			j.put(l)
+			out = j.put(out, l)
 		case <-j.done:
 			open = false
 		}
 	}
 	for range len(j.lines) {
-		j.put(<-j.lines)
+		out = j.put(out, <-j.lines)
 	}
-	_ = j.out.Close()
+	_ = out.Close()
 }
 
 // reopen has the file opened again, since a rotation of logs renames it.
 func (j *journal) reopen() {
-	if j.out != nil && j.file != "" {
+	if j.file != "" {
 		j.renamed.Store(true)
 	}
 }
 
-func (j *journal) put(l line) {
+// put writes a line, and returns where the next one goes.
+func (j *journal) put(out io.WriteCloser, l line) io.WriteCloser {
 	if j.renamed.Swap(false) {
-		if out, err := openLog(j.file); err == nil { // else go on with the old one
-			_ = j.out.Close()
-			j.out = out
+		if again, err := openLog(j.file); err == nil { // else go on with the old one
+			_ = out.Close()
+			out = again
 		}
 	}
 	text := strings.ReplaceAll(l.text, "\n", " ")
@@ -176,7 +178,8 @@ func (j *journal) put(l line) {
 		text += fmt.Sprintf(" (%d lines before this were dropped)", n)
 	}
 	// There is nowhere left to report an error to.
-	_, _ = fmt.Fprintf(j.out, "%d: go-auth: %s\n", time.Now().Unix(), text)
+	_, _ = fmt.Fprintf(out, "%d: go-auth: %s\n", time.Now().Unix(), text)
+	return out
 }
 
 // close waits, for a while, until the lines have been written. A worker that is
