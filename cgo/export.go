@@ -24,7 +24,13 @@ import (
 )
 
 // process is what the instances in this broker share.
-var process = plugin.NewProcess()
+var process = newProcess()
+
+func newProcess() *plugin.Process {
+	p := plugin.NewProcess()
+	p.Tickets.Told = func(client plugin.Ref, begins bool) { C.host_guard(C.uintptr_t(client), C.bool(begins)) }
+	return p
+}
 
 // attached is an engine and its host. The broker's thread calls it, and a
 // thread of the broker's HTTP API may.
@@ -167,7 +173,6 @@ func goauthTick(in *C.struct_instance, when C.int) (again C.int) {
 	if !tick() {
 		again = 0
 	}
-	C.host_guarded = C.bool(e.Guarding())
 	return again
 }
 

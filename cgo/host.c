@@ -10,7 +10,6 @@
 
 struct host_functions host;
 uint64_t host_turn;
-bool host_guarded;
 
 static pthread_t main_thread;
 static pid_t main_tid;
@@ -122,6 +121,23 @@ int64_t host_now(void)
 	clock_gettime(CLOCK_MONOTONIC_COARSE, &t);
 	return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
+
+/* How many guarded clients share a slot, and how many there are. */
+enum { GUARD_BITS = 10 };
+static uint32_t guards[1 << GUARD_BITS], guarded;
+
+static uint32_t *guards_of(uintptr_t client)
+{
+	return &guards[(uint32_t)(client >> 4) * 2654435769u >> (32 - GUARD_BITS)];
+}
+
+void host_guard(uintptr_t client, bool begins)
+{
+	*guards_of(client) += begins ? 1 : -1;
+	guarded += begins ? 1 : -1;
+}
+
+bool host_may_guard(const struct mosquitto *client) { return guarded && *guards_of((uintptr_t)client); }
 
 void host_log(int level, const char *text) { host.log_printf(level, "%s", text); }
 

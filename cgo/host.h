@@ -65,8 +65,11 @@ void host_settle(void);
 /* host_turn counts the turns of the broker's loop. */
 extern uint64_t host_turn;
 
-/* host_guarded tells that clients are pending, or were a moment ago. */
-extern bool host_guarded;
+/* host_guard notes that a client must not publish, or that it need no longer be
+ * asked about. host_may_guard tells whether a client is one of those, and now and
+ * then says so of another. On the broker's thread only. */
+void host_guard(uintptr_t client, bool begins);
+bool host_may_guard(const struct mosquitto *);
 
 /* host_signal ends the broker's sleep, if the caller is another thread. */
 void host_signal(void);

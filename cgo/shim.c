@@ -98,7 +98,6 @@ static int on_basic_auth(int event, void *data, void *userdata)
 	case LOGIN_DEFER:
 		return MOSQ_ERR_PLUGIN_DEFER;
 	case LOGIN_PENDING:
-		host_guarded = true;
 		return MOSQ_ERR_AUTH_DELAYED;
 	case LOGIN_COME_BACK:
 		return MOSQ_ERR_UNKNOWN; /* the broker closes without CONNACK, and clients connect again */
@@ -111,9 +110,10 @@ static int on_basic_auth(int event, void *data, void *userdata)
 
 /* quick answers, without entering Go, for a client of the broker's that receives
  * or publishes; else it says RIGHTS_UNKNOWN. */
-static int quick(const struct instance *in, int access, const char *id, const char *name, const char *topic)
+static int quick(const struct instance *in, const struct mosquitto *client, int access, const char *id,
+	const char *name, const char *topic)
 {
-	if (access == WRITE && host_guarded) {
+	if (access == WRITE && host_may_guard(client)) {
 		return RIGHTS_UNKNOWN; /* the client may be one that must not publish */
 	}
 	if (!in->judges) {
@@ -138,7 +138,7 @@ static int on_acl_check(int event, void *data, void *userdata)
 	if (!elsewhere && !in->ticks && instance_attention(in)) {
 		turn(in, AT_CHECK); /* see on_basic_auth */
 	}
-	int answer = elsewhere ? RIGHTS_UNKNOWN : quick(in, e->access, id, name, e->topic);
+	int answer = elsewhere ? RIGHTS_UNKNOWN : quick(in, e->client, e->access, id, name, e->topic);
 	if (answer == RIGHTS_UNKNOWN) {
 		bool standin = host_is_standin(e->client);
 		bool offline = !standin && !host.client_address(e->client);

@@ -150,10 +150,6 @@ func (e *Engine) Judges() bool { return e.judges }
 // DeniesSpecial tells whether names and client ids with + or # are refused.
 func (e *Engine) DeniesSpecial() bool { return e.o.denySpecial }
 
-// Guarding tells whether there are clients that must not publish: pending ones,
-// and some that were a moment ago.
-func (e *Engine) Guarding() bool { return len(e.tickets.guards) > 0 }
-
 // Counts returns the engine's counters.
 func (e *Engine) Counts() *Counters { return &e.counts }
 

@@ -24,6 +24,9 @@ type Tickets struct {
 	guards map[Ref]uint64 // the number of the login
 	ending []ended        // the oldest first
 
+	// Told, if set, hears of each client whose guard begins or ends.
+	Told func(client Ref, begins bool)
+
 	vanished recent[mac] // client ids whose client went while it was pending
 	key      macKey
 }
@@ -48,8 +51,16 @@ func NewTickets() *Tickets {
 func (t *Tickets) issue(clientID string, client Ref) uint64 {
 	t.last++
 	t.byID[clientID] = ticket{t.last, client}
+	t.forget(client)
 	t.guards[client] = t.last
+	t.tell(client, true)
 	return t.last
+}
+
+func (t *Tickets) tell(client Ref, begins bool) {
+	if t.Told != nil {
+		t.Told(client, begins)
+	}
 }
 
 // supersede ends the login that is pending for a client id, in whatever
@@ -82,7 +93,12 @@ func (t *Tickets) end(clientID string, k ticket) {
 func (t *Tickets) hasVanished(clientID string) bool { return t.vanished.has(t.key.sum(clientID)) }
 
 // forget removes the guard of a client address that was given to another.
-func (t *Tickets) forget(client Ref) { delete(t.guards, client) }
+func (t *Tickets) forget(client Ref) {
+	if _, ok := t.guards[client]; ok {
+		delete(t.guards, client)
+		t.tell(client, false)
+	}
+}
 
 // guarded tells whether a client must not publish: it is, or was a moment ago,
 // pending, and the broker does not have it among its clients.
@@ -102,7 +118,7 @@ func (t *Tickets) turn() {
 	for now := time.Now(); len(t.ending) > 0 && now.Sub(t.ending[0].at) >= guardTime; t.ending = t.ending[1:] {
 		k := t.ending[0]
 		if t.guards[k.client] == k.number {
-			delete(t.guards, k.client)
+			t.forget(k.client)
 		}
 	}
 }

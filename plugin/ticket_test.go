@@ -76,8 +76,18 @@ func TestGuards(t *testing.T) {
 	} {
 		t.Run(c.title, func(t *testing.T) {
 			s := NewTickets()
+			told := map[Ref]bool{}
+			s.Told = func(client Ref, begins bool) {
+				if told[client] == begins {
+					t.Errorf("told twice that the guard of %d begins (%v)", client, begins)
+				}
+				told[client] = begins
+			}
 			s.issue("a", 7)
 			c.do(s)
+			if _, guards := s.guards[7]; told[7] != guards {
+				t.Errorf("told that it guards: %v, and it does: %v", told[7], guards)
+			}
 			if got := s.guarded(h, 7, c.id); got != c.want {
 				t.Errorf("guarded: %v, want %v", got, c.want)
 			}
