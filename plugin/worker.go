@@ -120,8 +120,8 @@ func (w *workers) submit(j *job) bool {
 		j.password = ""
 		r.at = time.Now()
 		if j.reply != nil {
+			w.inFlight.Add(-1) // first, so that who asks again finds room
 			j.reply <- r
-			w.inFlight.Add(-1)
 			w.wake() // there is room for the backlog
 			return
 		}
