@@ -9,7 +9,7 @@ PLUGINDIR ?= $(PREFIX)/lib/$(if $(MULTIARCH),$(MULTIARCH)/)mosquitto
 BINDIR    ?= $(PREFIX)/bin
 DOCDIR    ?= $(PREFIX)/share/doc/mosquitto-go-auth
 
-.PHONY: all help check test sanitize soak demo demo-mysql bench install uninstall clean FORCE
+.PHONY: all help check test sanitize soak storm demo demo-mysql bench install uninstall clean FORCE
 
 ## all         build build/go-auth.so and build/go-auth (the default)
 all: build/go-auth.so build/go-auth
@@ -55,6 +55,15 @@ demo:
 ## demo-mysql  show the same with users in a MariaDB
 demo-mysql:
 	scripts/demo-mysql
+
+## storm       storms of logins with real clients, on a quiet machine (3 minutes)
+storm: export GOAUTH_STORM = 1
+storm: export GOAUTH_PLUGIN = $(CURDIR)/build/go-auth.so
+storm: build/go-auth.so
+	scripts/setup
+	scripts/brokers
+	scripts/clients
+	scripts/services go test -count=1 -v -timeout 10m ./test/storm
 
 ## bench       measure beside Mosquitto's own files, and draw test/bench/storm.svg (15 minutes)
 bench: export GOAUTH_PLUGIN = $(CURDIR)/build/go-auth.so

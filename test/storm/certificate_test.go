@@ -24,7 +24,7 @@ func TestFirstQuestionOfACertificate(t *testing.T) {
 	const clients = 10
 	s := newMortal(t)
 	all := names("device", clients)
-	s.add(t, cheap(), append(all, "bystander", "late")...)
+	s.add(t, cheap, append(all, "bystander", "late")...)
 	authority := newCertificate(t, "authority", nil)
 	own := newCertificate(t, "127.0.0.1", authority)
 	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {

@@ -18,13 +18,12 @@ import (
 func TestPasswordChangedInFlight(t *testing.T) {
 	const clients, rounds = 12, 2
 	s := newStore(t)
-	s.add(t, cheap(), "bystander")
+	s.add(t, cheap, "bystander")
 	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
 		r := start(t, b, "backends mysql\nacl_cache_seconds 1\n"+s.options(), "")
 		for round := range rounds {
 			name := fmt.Sprintf("ann-%s-%d", b.Version, round)
-			s.add(t, bcrypt(10), name)
-			changed := bcryptOf("another password", 10)
+			s.add(t, bcrypt[10], name)
 			in := make(chan *mqtt.Client, clients)
 			var all sync.WaitGroup
 			for i := range clients {
@@ -37,7 +36,7 @@ func TestPasswordChangedInFlight(t *testing.T) {
 				})
 				if i == clients/2 {
 					brokertest.WaitFor(t, "logins under way", func() bool { return len(in) > 0 })
-					s.exec(t, "UPDATE mqtt_user SET password_hash = ? WHERE username = ?", changed, name)
+					s.exec(t, "UPDATE mqtt_user SET password_hash = ? WHERE username = ?", newHash, name)
 				}
 			}
 			stale := user(name, 5)
@@ -53,7 +52,7 @@ func TestPasswordChangedInFlight(t *testing.T) {
 					t.Errorf("client %q stays in with the old password", c.ID)
 				}
 			}
-			fresh := mqtt.As(name, "another password")
+			fresh := mqtt.As(name, newPassword)
 			fresh.Version = 5
 			if got := loginFrom("127.0.0.1", r.Addr, fresh); got != mqtt.Success {
 				t.Errorf("the new password: %v", got)
@@ -68,10 +67,10 @@ func TestPasswordChangedInFlight(t *testing.T) {
 // its id are not delayed any more. Nobody gets in with a wrong password, no will of theirs is published, and
 // those who stay get in.
 func TestIDsInAStorm(t *testing.T) {
-	const users, clients, length, moment = 6, 24, 4 * time.Second, 100 * time.Millisecond
+	const users, clients, length, moment, pause = 6, 24, 3 * time.Second, 100 * time.Millisecond, 30 * time.Millisecond
 	s := newStore(t)
-	s.add(t, bcrypt(7), names("user", users)...)
-	s.add(t, cheap(), "watcher")
+	s.add(t, bcrypt[5], names("user", users)...)
+	s.add(t, cheap, "watcher")
 	s.grant(t, "watcher", "#", 7)
 	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
 		// Without the memo, every login takes a hash, and is superseded meanwhile.
@@ -87,7 +86,7 @@ func TestIDsInAStorm(t *testing.T) {
 		for i := range clients {
 			chance := rand.New(rand.NewPCG(1, uint64(i)))
 			all.Go(func() {
-				for time.Now().Before(end) {
+				for ; time.Now().Before(end); time.Sleep(pause) {
 					o := user(fmt.Sprint("user", chance.IntN(users)), byte(3+chance.IntN(3)))
 					o.ID = fmt.Sprint("id", time.Until(end)/moment, chance.IntN(4))
 					bad := chance.IntN(2) == 0
@@ -133,8 +132,8 @@ func TestIDsInAStorm(t *testing.T) {
 func TestShutdownWithLoginsInFlight(t *testing.T) {
 	const clients = 40
 	s := newMortal(t)
-	s.add(t, bcrypt(12), names("slow", clients)...)
-	s.add(t, cheap(), names("quick", clients)...)
+	s.add(t, bcrypt[12], names("slow", clients)...)
+	s.add(t, cheap, names("quick", clients)...)
 	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
 		for _, what := range []string{"slow", "quick"} {
 			r := start(t, b, "backends mysql\nhash_memo false\n"+s.options(), "")

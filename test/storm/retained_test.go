@@ -15,9 +15,10 @@ import (
 // After a restart, nobody's rights are in memory, and with check_retain_source the
 // broker asks about the author of each retained message that it delivers, in a row.
 func TestManyAuthorsOfRetainedMessages(t *testing.T) {
+	measured(t)
 	const authors = 10000
 	s := newStore(t)
-	s.add(t, cheap(), append(names("user", authors), "reader", "bystander")...)
+	s.add(t, cheap, append(names("user", authors), "reader", "bystander")...)
 	s.grant(t, "reader", "#", 7)
 	const lines = "set_tcp_nodelay true\ncheck_retain_source true\nmax_queued_messages 0\n" +
 		"persistence true\npersistence_location {{.Vars.store}}/\n"

@@ -43,10 +43,11 @@ func open(t *testing.T, server *mariadbtest.Server, name string) *store {
 	config := server.Config()
 	config.DBName, config.MultiStatements = name, true
 	config.Logger = &mysql.NopLogger{}
-	db, err := sql.Open("mysql", config.FormatDSN())
+	connector, err := mysql.NewConnector(config)
 	if err != nil {
 		t.Fatal(err)
 	}
+	db := sql.OpenDB(connector)
 	t.Cleanup(func() { db.Close() })
 	schema, err := os.ReadFile("../../backends/mysql/schema.sql")
 	if err != nil {
