@@ -13,6 +13,7 @@ func storm(b *bench) {
 	b.out.row("bystander's p99 idle, ms", nil, s.idle)
 	b.out.row("bystander's p99 in the storm, ms", nil, s.p99)
 	b.out.row("  ÷ idle", atMost(10), ratios(s.p99, s.idle))
+	b.out.row("control's p99, ms", nil, s.controlP99)
 	b.out.row("longest stall in the storm, ms", nil, s.longest)
 	b.out.row("longest stall of the control, ms", nil, s.control)
 	b.out.row("  difference, ms", atMost(50), differences(s.longest, s.control))
@@ -36,8 +37,8 @@ func credit(b *bench) {
 // storms are figures of several storms, in the order of the runs. Latencies are
 // in milliseconds, the rest is in seconds.
 type storms struct {
-	idle, p99, longest, control []float64
-	took, hashes, rate, tries   []float64
+	idle, p99, longest, controlP99, control []float64
+	took, hashes, rate, tries               []float64
 }
 
 // storms measures several storms and controls in turn. The bystander of the last
@@ -47,15 +48,15 @@ func (b *bench) storms(curve string, cr crowd) (s storms) {
 	users := b.costly(b.logins)
 	_, conf := b.database(users, seedQueries)
 	for range b.runs {
-		b.each(func(b *bench) { s.control = append(s.control, b.control()) })
+		b.each(func(b *bench) { b.control(&s) })
 		b.each(func(b *bench) { b.oneStorm(&s, conf, curve, cr) })
 	}
 	return s
 }
 
-// control is the longest latency, in milliseconds, at the broker without a
-// plugin while other processes use as many processors as hashing would.
-func (b *bench) control() float64 {
+// control is the broker without a plugin while other processes use as many
+// processors as hashing would.
+func (b *bench) control(s *storms) {
 	b.Helper()
 	broker := b.start(builtin, files(cheap(0), "")...)
 	by := b.watch(broker.Addr)
@@ -63,7 +64,9 @@ func (b *bench) control() float64 {
 	time.Sleep(2 * b.idle)
 	stop()
 	b.done(by)
-	return quantile(milliseconds(by.samples), 1)
+	latencies := milliseconds(by.samples)
+	s.controlP99 = append(s.controlP99, quantile(latencies, 0.99))
+	s.control = append(s.control, quantile(latencies, 1))
 }
 
 // done ends a bystander, which must have lost nothing.
