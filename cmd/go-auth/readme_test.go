@@ -2,7 +2,6 @@ package main
 
 import (
 	"bytes"
-	"flag"
 	"net"
 	"os"
 	"os/exec"
@@ -13,47 +12,8 @@ import (
 	"testing"
 	"time"
 
-	"mosquitto-go-auth/conf"
 	"mosquitto-go-auth/test/brokertest"
 )
-
-var update = flag.Bool("update", false, "write the tables of options into the documents")
-
-// TestTables compares the tables of options in the documents with the
-// declarations.
-func TestTables(t *testing.T) {
-	set, tables := declared(), map[string]string{}
-	for _, g := range set.Groups() {
-		tables[g] = set.Markdown(g)
-	}
-	documents, _ := filepath.Glob("../../backends/*/README.md")
-	found := 0
-	for _, name := range append(documents, "../../plugin/README.md") {
-		text, err := os.ReadFile(name)
-		if err != nil {
-			t.Fatal(err)
-		}
-		found += bytes.Count(text, []byte("<!-- options "))
-		want, err := conf.Regenerate(text, tables)
-		if err != nil {
-			t.Errorf("%s: %v", name, err)
-			continue
-		}
-		if bytes.Equal(text, want) {
-			continue
-		}
-		if !*update {
-			t.Errorf("%s: the options have changed; run: go test ./cmd/go-auth -run TestTables -update", name)
-			continue
-		}
-		if err := os.WriteFile(name, want, 0o644); err != nil {
-			t.Error(err)
-		}
-	}
-	if found != len(tables) {
-		t.Errorf("%d tables for %d groups of options", found, len(tables))
-	}
-}
 
 // blocks returns the fenced blocks of the README that begin with ```info.
 func blocks(t *testing.T, info string) (found []string) {
