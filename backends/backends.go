@@ -77,6 +77,11 @@ type Lookup struct {
 	// Hash is not wanted then, and a name that this store has rules for,
 	// though no password, is no reason for ErrNoUser.
 	RulesOnly bool
+
+	// PasswordOnly asks for the hash and the end of the account only: the
+	// rights are known. Super, AllowAll and Sections are not wanted then, and a
+	// backend can save itself the questions for them.
+	PasswordOnly bool
 }
 
 // Backend is one source of accounts. Its methods may be called from any
