@@ -37,12 +37,19 @@ func declare(s *conf.Set) backends.Open {
 		"acl_path")
 	s.String(&mosquittoACL.path, "acl_file", "",
 		"the ACL file, in the grammar and with the meaning of Mosquitto; instead of `files_acl_path`")
+	watched := true
+	s.Bool(&watched, "files_watch", true,
+		"read the files again when they change, not only when the broker is told to (SIGHUP)")
 	return func(checks backends.Checks) (backends.Opened, error) {
 		passwords.option = s.Given("files_password_path")
 		predecessorACL.option = s.Given("files_acl_path")
 		mosquittoACL.option = s.Given("acl_file")
 		f := &Files{passwords: passwords, predecessorACL: predecessorACL, mosquittoACL: mosquittoACL}
-		return f.open(checks)
+		o, err := f.open(checks)
+		if err == nil && watched {
+			o.Backend = Watched{f}
+		}
+		return o, err
 	}
 }
 

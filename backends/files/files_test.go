@@ -46,7 +46,7 @@ func dump(t testing.TB, b backends.Backend) string {
 	const unknown = "name in no file"
 	var out strings.Builder
 	ctx := context.Background()
-	for _, name := range append(slices.Sorted(maps.Keys(b.(*Files).state.Load().accounts)), unknown) {
+	for _, name := range append(slices.Sorted(maps.Keys(b.(Watched).state.Load().accounts)), unknown) {
 		a, err := b.User(ctx, backends.Lookup{Name: name, RulesOnly: true})
 		if err != nil && (err != backends.ErrNoUser || name != unknown) {
 			t.Errorf("rules of %q: %v", name, err)

@@ -14,7 +14,7 @@ var rooms = map[string][]string{
 	"hashing":        {"golang.org/x/crypto/argon2", "golang.org/x/crypto/bcrypt"},
 	"backends":       {"conf"},
 	"backends/sqldb": {"backends", "conf"},
-	"backends/files": {"backends", "conf"},
+	"backends/files": {"backends", "conf", "github.com/fsnotify/fsnotify"},
 	"backends/mysql": {"backends", "backends/sqldb", "conf", "github.com/go-sql-driver/mysql"},
 	"backends/all":   {"backends", "backends/files", "backends/mysql"},
 	"plugin/acl":     {"backends"},
