@@ -25,7 +25,7 @@ var rooms = map[string][]string{
 
 // forTests are packages that only tests import.
 func forTests(name string) bool {
-	return strings.HasPrefix(name, "test/") || name == "plugin/acl/acltest" || name == "backends/backendtest"
+	return strings.HasPrefix(name, "test/") || name == "plugin/acl/acltest" || name == "backends/backendtest" || strings.HasPrefix(name, "backends/backendtest/")
 }
 
 func TestImports(t *testing.T) {
