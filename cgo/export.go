@@ -29,6 +29,7 @@ var process = newProcess()
 func newProcess() *plugin.Process {
 	p := plugin.NewProcess()
 	p.Tickets.Told = func(client plugin.Ref, begins bool) { C.host_guard(C.uintptr_t(client), C.bool(begins)) }
+	p.HashThread = hashThread
 	return p
 }
 

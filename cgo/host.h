@@ -74,6 +74,10 @@ bool host_may_guard(const struct mosquitto *);
 /* host_signal ends the broker's sleep, if the caller is another thread. */
 void host_signal(void);
 
+/* host_yield has the kernel run other threads than the caller at once when they
+ * have something to do, and the caller as much as ever, but later. */
+void host_yield(void);
+
 void host_log(int level, const char *text);
 void host_complete(const char *id, bool allow);
 void host_kick(const char *id);

@@ -1,6 +1,11 @@
 package main
 
+// #include "host.h"
+import "C"
+
 import (
+	"bytes"
+	"os"
 	"runtime"
 	"sync"
 
@@ -16,3 +21,17 @@ func spareProcessor(hashing *plugin.Gate) {
 }
 
 var spareOnce sync.Once // of the process
+
+// hashThread has the broker's thread come before the one it is called on, which
+// is to compute hashes. Where a filter judges system calls it asks for nothing:
+// the filter could end the broker for it.
+func hashThread() {
+	status, err := os.ReadFile("/proc/thread-self/status")
+	if err == nil && unfiltered(status) {
+		C.host_yield()
+	}
+}
+
+// unfiltered tells whether a thread's status, as the kernel shows it, says that
+// no filter judges its system calls.
+func unfiltered(status []byte) bool { return bytes.Contains(status, []byte("\nSeccomp:\t0\n")) }

@@ -19,3 +19,16 @@ func TestSpareProcessor(t *testing.T) {
 		}
 	}
 }
+
+func TestUnfiltered(t *testing.T) {
+	for status, want := range map[string]bool{
+		"Name:\tmosquitto\nNoNewPrivs:\t0\nSeccomp:\t0\nSeccomp_filters:\t0\n": true,
+		"Name:\tmosquitto\nNoNewPrivs:\t1\nSeccomp:\t2\nSeccomp_filters:\t1\n": false,
+		"Name:\tmosquitto\nSeccomp:\t1\n":                                      false,
+		"Name:\tmosquitto\n":                                                   false, // a kernel that does not tell
+	} {
+		if got := unfiltered([]byte(status)); got != want {
+			t.Errorf("%q: %v", status, got)
+		}
+	}
+}

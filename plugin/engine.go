@@ -60,10 +60,15 @@ type Process struct {
 	Credit  *Credit
 	Tickets *Tickets
 	Hashing *Gate // nil until the first instance sets it
+
+	// HashThread is called at the begin of each thread that computes hashes.
+	HashThread func()
 }
 
 // NewProcess returns what the instances in one broker are to share.
-func NewProcess() *Process { return &Process{Credit: NewCredit(), Tickets: NewTickets()} }
+func NewProcess() *Process {
+	return &Process{Credit: NewCredit(), Tickets: NewTickets(), HashThread: func() {}}
+}
 
 const (
 	memoSize    = 100000
@@ -129,12 +134,13 @@ func (e *Engine) employ(process *Process, c *chain) {
 	}
 	key := newMACKey()
 	w := &workers{chain: c, o: e.o, journal: e.journal, counts: &e.counts, hashing: process.Hashing,
-		fetches: NewGate(e.o.fetchLimit), key: key, results: make(chan result, e.o.queueMax+refreshRoom+1), wake: e.alarm.ring}
+		fetches: NewGate(e.o.fetchLimit), key: key, jobs: make(chan *job), results: make(chan result, e.o.queueMax+refreshRoom+1), wake: e.alarm.ring}
 	if e.o.memo {
 		w.memo = newMemo(key, e.o.memoSeconds, memoSize)
 		e.warm = newMemo(key, e.o.memoSeconds, memoSize)
 	}
 	w.ctx, w.stop = context.WithCancel(context.Background())
+	w.threads = newThreads(w.ctx, process.Hashing.Size(), process.HashThread)
 	e.work = w
 	for i := range c.sources {
 		w.probe(i, "")

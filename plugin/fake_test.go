@@ -138,6 +138,9 @@ func (s *store) User(ctx context.Context, l backends.Lookup) (backends.Account, 
 	if l.RulesOnly {
 		a.Hash = ""
 	}
+	if l.PasswordOnly {
+		a.Super, a.AllowAll, a.Sections = false, false, nil
+	}
 	return a, nil
 }
 

@@ -33,8 +33,11 @@ func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Looku
 		return backends.Account{}, s.wrap(fmt.Errorf("too many questions are waiting: %w", err))
 	}
 	defer w.fetches.Leave()
-	ctx, cancel := context.WithTimeout(ctx, w.o.authTimeout)
-	defer cancel()
+	if _, limited := ctx.Deadline(); !limited {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, w.o.authTimeout)
+		defer cancel()
+	}
 	start := time.Now()
 	a, err := w.ask(ctx, s, l)
 	s.took.Store(int64(time.Since(start)))

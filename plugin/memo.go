@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
+	"hash"
 	"sync"
 	"time"
 )
@@ -12,26 +13,36 @@ import (
 // mac is a keyed digest: it stands for secrets without giving them away.
 type mac [sha256.Size]byte
 
-// macKey is a random key that never leaves the process.
-type macKey []byte
+// macKey is a random key that never leaves the process, ready for use by any
+// goroutine.
+type macKey struct{ ready *sync.Pool }
+
+// macSum computes one digest at a time.
+type macSum struct {
+	hash hash.Hash
+	text []byte
+}
 
 func newMACKey() macKey {
-	k := make(macKey, 32)
+	k := make([]byte, 32)
 	rand.Read(k) // never fails (crypto/rand)
-	return k
+	return macKey{&sync.Pool{New: func() any { return &macSum{hash: hmac.New(sha256.New, k)} }}}
 }
 
 // sum digests fields so that no two different lists of fields give the same:
 // each goes in with its length.
 func (k macKey) sum(fields ...string) (m mac) {
-	h := hmac.New(sha256.New, k)
+	s := k.ready.Get().(*macSum)
 	for _, f := range fields {
-		var n [8]byte
-		binary.BigEndian.PutUint64(n[:], uint64(len(f)))
-		h.Write(n[:])
-		h.Write([]byte(f))
+		s.text = binary.BigEndian.AppendUint64(s.text, uint64(len(f)))
+		s.text = append(s.text, f...)
 	}
-	h.Sum(m[:0])
+	s.hash.Write(s.text)
+	clear(s.text) // it may hold a password
+	s.text = s.text[:0]
+	s.hash.Sum(m[:0])
+	s.hash.Reset()
+	k.ready.Put(s)
 	return m
 }
 

@@ -13,7 +13,7 @@ import (
 // at the given time.
 func (w *workers) judge(i int, inner string, a backends.Account, asked time.Time) part {
 	s := w.chain.sources[i]
-	p := part{source: i, at: asked, hash: w.key.sum("hash", a.Hash)}
+	p := part{source: i, at: asked, hash: w.hashMAC(a)}
 	if inner != Anonymous {
 		p.rights.User = inner
 	}
@@ -40,6 +40,9 @@ func (w *workers) judge(i int, inner string, a backends.Account, asked time.Time
 	return p
 }
 
+// hashMAC tells a stored hash from another one.
+func (w *workers) hashMAC(a backends.Account) mac { return w.key.sum("hash", a.Hash) }
+
 // noteDollar says once that a rule does not reach as far as it did with the
 // predecessor.
 func (w *workers) noteDollar(sections []backends.Section) {
@@ -65,11 +68,11 @@ const othersWait = 250 * time.Millisecond
 func (w *workers) rest(ctx context.Context, j *job, known []part) []part {
 	ctx, cancel := context.WithTimeout(ctx, othersWait)
 	defer cancel()
-	return w.parts(ctx, j, known)
+	return w.parts(ctx, j, append(known, j.young...))
 }
 
 // parts returns what each source grants a user: known holds what was found
-// already. It does not wait for anything if all sources answer from memory.
+// already, and of two parts from one source the first counts. It does not wait for anything if all sources answer from memory.
 func (w *workers) parts(ctx context.Context, j *job, known []part) []part {
 	in, inner := w.chain.route(j.name)
 	var parts []part

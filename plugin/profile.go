@@ -73,7 +73,7 @@ func (e *Engine) install(name string, parts []part) *profile {
 	}
 	p.parts = parts
 	p.installed = time.Now()
-	e.publish(p)
+	e.publish(p, e.oldest(p))
 	if e.outrun(parts) {
 		e.reread = append(e.reread, name)
 		e.host.Wake()
@@ -81,10 +81,22 @@ func (e *Engine) install(name string, parts []part) *profile {
 	return p
 }
 
-// publish gives the table what is still valid, and says when to look again.
-func (e *Engine) publish(p *profile) {
+// oldest is when the sources were asked for the oldest of a user's rights.
+func (e *Engine) oldest(p *profile) time.Time {
+	asked := time.Now()
+	for _, q := range p.parts {
+		if !q.down && !e.work.chain.sources[q.source].inMemory && q.at.Before(asked) {
+			asked = q.at
+		}
+	}
+	return asked
+}
+
+// publish gives the table what is still valid, and says when to look again: the
+// sources were asked at the given time.
+func (e *Engine) publish(p *profile, asked time.Time) {
 	now := time.Now()
-	p.next = now.Add(e.o.refresh + e.jitter())
+	p.next = asked.Add(e.o.refresh + e.jitter())
 	if e.work.chain.inMemory(p.name) {
 		p.next = now.Add(memoryRefresh) // Reload tells when there is something new
 	}
@@ -128,6 +140,25 @@ func (w *workers) grants(name string, parts []part, now time.Time) acl.Profile {
 		rights = append(rights, acl.Part{User: name, Everything: true})
 	}
 	return rights
+}
+
+// young returns what is known of a user's rights and need not be fetched again
+// with a login. Where logins are few everything is, so that a new right counts at
+// the next one; where they are many, the rights may be as old as those of clients
+// that stay.
+func (e *Engine) young(name string) (young []part) {
+	p := e.profiles[name]
+	now := time.Now()
+	if p == nil || e.thorough.take(now) {
+		return nil
+	}
+	for _, q := range p.parts {
+		memory := e.work.chain.sources[q.source].inMemory
+		if !memory && !q.down && now.Sub(q.at) < e.o.refresh && q.at.After(e.reloaded) {
+			young = append(young, q)
+		}
+	}
+	return young
 }
 
 // freshen has a profile fetched again if it is due. The old one answers until

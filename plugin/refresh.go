@@ -32,15 +32,20 @@ func (d *dues) Pop() any {
 
 // refreshes say when whose rights are to be fetched again.
 type refreshes struct {
-	dues   dues
-	pace   pace
-	spread int // see jitter
-	timer  *time.Timer
-	rings  time.Time // when the timer does
+	dues     dues
+	pace     pace
+	thorough pace // logins that fetch the rights, however young those are
+	spread   int  // see jitter
+	timer    *time.Timer
+	rings    time.Time // when the timer does
 }
 
+// thoroughRate is how many logins of users whose rights are young fetch them all
+// the same, in a second and at once.
+const thoroughRate = 20
+
 func newRefreshes(rate int) refreshes {
-	return refreshes{pace: pace{rate: float64(rate), left: float64(rate), since: time.Now()}}
+	return refreshes{pace: newPace(rate), thorough: newPace(thoroughRate)}
 }
 
 func (r *refreshes) stop() {
@@ -54,6 +59,10 @@ type pace struct {
 	rate  float64
 	left  float64
 	since time.Time
+}
+
+func newPace(rate int) pace {
+	return pace{rate: float64(rate), left: float64(rate), since: time.Now()}
 }
 
 func (p *pace) take(now time.Time) bool {
@@ -98,7 +107,7 @@ func (e *Engine) refreshDue() {
 // refresh has a profile fetched again. The old one answers until the new one
 // has come.
 func (e *Engine) refresh(p *profile, clientID string) {
-	e.publish(p) // ends what is too old, and sets the time for another try
+	e.publish(p, time.Now()) // ends what is too old, and sets the time for another try
 	if e.fetchProfile(p.name, clientID, true) == nil {
 		e.postpone(p)
 	}

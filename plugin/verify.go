@@ -2,10 +2,12 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"time"
+
 	"mosquitto-go-auth/backends"
 	"mosquitto-go-auth/hashing"
-	"time"
 )
 
 // firstHash is how long a hash is taken to last before one was measured.
@@ -77,10 +79,25 @@ func (w *workers) hash(ctx context.Context, j *job, h hashing.Hash) (bool, error
 		return false, fmt.Errorf("too many hashes are waiting: %w", err)
 	}
 	defer w.hashing.Leave()
-	start := time.Now()
-	ok := h.Verify(j.password)
-	w.hashTook.Store(int64(time.Since(start)))
-	return ok, nil
+	var ok bool
+	var fault error
+	err := w.threads.run(func() {
+		start := time.Now()
+		ok, fault = w.compute(h, j.password)
+		w.hashTook.Store(int64(time.Since(start)))
+	})
+	return ok, errors.Join(err, fault)
+}
+
+// compute computes a hash. A panic there is an error here.
+func (w *workers) compute(h hashing.Hash, password string) (ok bool, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.fault(p)
+			ok, err = false, errFault
+		}
+	}()
+	return h.Verify(password), nil
 }
 
 // spend takes the time that a hash would have taken, so that an unknown name

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"sync/atomic"
 	"time"
 
@@ -35,6 +36,7 @@ type job struct {
 	ticket      uint64 // of a delayed login, 0 for others
 	begun       time.Time
 	vouchers    []int       // jobProfile: the sources whose stored hash is wanted too
+	young       []part      // jobLogin: rights that need not be fetched again
 	reply       chan result // for a caller on a thread of its own; nil: to Tick
 }
 
@@ -44,6 +46,16 @@ func (j *job) enter(ctx context.Context, g *Gate) error {
 		return g.EnterBehind(ctx, j.address)
 	}
 	return g.Enter(ctx, j.address)
+}
+
+// youngPart returns what a source said of the user's rights lately, if it is to be
+// asked for the password only.
+func (j *job) youngPart(source int) (part, bool) {
+	k := slices.IndexFunc(j.young, func(p part) bool { return p.source == source && !p.none })
+	if k < 0 {
+		return part{}, false
+	}
+	return j.young[k], true
 }
 
 // result is what a worker found.
@@ -68,12 +80,15 @@ type workers struct {
 	journal *journal
 	counts  *Counters
 	hashing *Gate // of the process
+	threads *threads
 	fetches *Gate
 	memo    *memo
 	key     macKey
 
 	ctx      context.Context
 	stop     context.CancelFunc
+	jobs     chan *job // to those that are idle
+	idle     atomic.Int64
 	inFlight atomic.Int64
 	results  chan result // has room for all that is in flight
 	wake     func()
@@ -115,20 +130,46 @@ func (w *workers) submit(j *job) bool {
 		return false
 	}
 	j.begun = time.Now()
-	go func() {
-		r := w.run(j)
-		j.password = ""
-		r.at = time.Now()
-		if j.reply != nil {
-			w.inFlight.Add(-1) // first, so that who asks again finds room
-			j.reply <- r
-			w.wake() // there is room for the backlog
+	select {
+	case w.jobs <- j: // one is idle
+	default:
+		go w.work(j)
+	}
+	return true
+}
+
+// idleMax is how many goroutines wait for a next job: their stacks have grown
+// already.
+const idleMax = 16
+
+// work does a job, and what else comes, until there are enough who do.
+func (w *workers) work(j *job) {
+	for {
+		w.conclude(j, w.run(j))
+		if w.idle.Add(1) > idleMax {
+			w.idle.Add(-1)
 			return
 		}
+		select {
+		case j = <-w.jobs:
+			w.idle.Add(-1)
+		case <-w.ctx.Done():
+			return
+		}
+	}
+}
+
+// conclude hands over what a job came to.
+func (w *workers) conclude(j *job, r result) {
+	j.password = ""
+	r.at = time.Now()
+	if j.reply != nil {
+		w.inFlight.Add(-1) // first, so that who asks again finds room
+		j.reply <- r
+	} else {
 		w.results <- r
-		w.wake()
-	}()
-	return true
+	}
+	w.wake() // also where there is but room for the backlog
 }
 
 // run does a job. Whatever happens in it ends as a result.
@@ -182,15 +223,22 @@ func (w *workers) login(ctx context.Context, j *job) result {
 			continue
 		}
 		asked := time.Now()
-		account, err := w.fetchShare(ctx, len(in)-n, s, j, backends.Lookup{Name: inner, ClientID: j.clientID})
+		young, isYoung := j.youngPart(i)
+		l := backends.Lookup{Name: inner, ClientID: j.clientID, PasswordOnly: isYoung}
+		account, err := w.fetchShare(ctx, len(in)-n, s, j, l)
 		if errors.Is(err, backends.ErrNoUser) {
+			j.young = slices.DeleteFunc(j.young, func(p part) bool { return p.source == i })
 			continue
 		}
 		if err != nil {
 			r.verdict, r.why = Unavailable, err.Error()
 			continue
 		}
-		known = append(known, w.judge(i, inner, account, asked))
+		if !isYoung {
+			young = w.judge(i, inner, account, asked)
+		}
+		young.hash = w.hashMAC(account)
+		known = append(known, young)
 		c := w.verify(ctx, s, j, account)
 		tried = tried || c.hashed
 		switch {

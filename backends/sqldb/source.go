@@ -133,6 +133,9 @@ func (s *Source) account(ctx context.Context, l backends.Lookup) (a backends.Acc
 	if rulesOnly {
 		a.Hash = ""
 	}
+	if l.PasswordOnly {
+		return a, nil
+	}
 	if s.super != nil {
 		if a.Super, err = s.isSuper(ctx, l); err != nil || a.Super {
 			return a, err

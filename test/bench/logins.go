@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -39,35 +40,57 @@ func warm(b *bench) {
 	sites := []struct {
 		what, conf string
 		named      bool
+		runs       []pace
 	}{
-		{"anonymous, no plugin", "allow_anonymous true\n", false},
-		{"ours, MariaDB, bit-mask query", mask, true},
-		{"ours, MariaDB, the seed's queries", asking(server, seedQueries), true},
+		{"anonymous, no plugin", "allow_anonymous true\n", false, nil},
+		{"ours, MariaDB, bit-mask query", mask, true, nil},
+		{"ours, MariaDB, the seed's queries", asking(server, seedQueries), true, nil},
 	}
-	rates := make([][]float64, len(sites))
 	for range b.runs {
-		for i, s := range sites {
+		for i := range sites {
+			s := &sites[i]
 			b.each(func(b *bench) {
 				broker := b.start(s.conf)
-				b.loginRate(broker.Addr, s.named, 0)
-				rates[i] = append(rates[i], b.loginRate(broker.Addr, s.named, b.window))
+				pids := []int{broker.PID, server.PID(), os.Getpid()}
+				b.loginRate(broker.Addr, s.named, 0, pids)
+				s.runs = append(s.runs, b.loginRate(broker.Addr, s.named, b.window, pids))
 			})
 		}
 	}
+	rate := func(site int) []float64 { return column(sites[site].runs, func(p pace) float64 { return p.rate }) }
 	for i, s := range sites {
-		b.out.row("logins a second, "+s.what, nil, rates[i])
+		b.out.row("logins a second, "+s.what, nil, rate(i))
+		for k, who := range []string{"broker", "database", "clients"} {
+			b.out.row("  CPU time of the "+who+" for one, µs", nil, column(s.runs, func(p pace) float64 { return p.cpu[k] }))
+		}
 	}
-	b.out.row("  bit-mask query ÷ anonymous", atLeast(0.5), ratios(rates[1], rates[0]))
-	b.out.row("  the seed's queries ÷ anonymous", nil, ratios(rates[2], rates[0]))
+	b.out.row("bit-mask query ÷ anonymous", atLeast(0.5), ratios(rate(1), rate(0)))
+	b.out.row("the seed's queries ÷ anonymous", nil, ratios(rate(2), rate(0)))
 }
 
-// loginRate has clients log in and leave for a time, each at least once, and
-// returns how many did in a second.
-func (b *bench) loginRate(addr string, named bool, window time.Duration) float64 {
+// A pace is how fast clients logged in.
+type pace struct {
+	rate float64   // logins a second
+	cpu  []float64 // µs of CPU time for one, of each process
+}
+
+func column(runs []pace, of func(pace) float64) (all []float64) {
+	for _, p := range runs {
+		all = append(all, of(p))
+	}
+	return all
+}
+
+// loginRate has clients log in and leave for a time, each at least once.
+func (b *bench) loginRate(addr string, named bool, window time.Duration, pids []int) (p pace) {
 	b.Helper()
 	var all sync.WaitGroup
 	var count atomic.Int64
 	var fault atomic.Value
+	used := make([]time.Duration, len(pids))
+	for i, pid := range pids {
+		used[i] = b.processCPU(pid)
+	}
 	start := time.Now()
 	for i := range regulars {
 		all.Go(func() {
@@ -90,7 +113,11 @@ func (b *bench) loginRate(addr string, named bool, window time.Duration) float64
 	if err := fault.Load(); err != nil {
 		b.Fatal(err)
 	}
-	return float64(count.Load()) / time.Since(start).Seconds()
+	p.rate = float64(count.Load()) / time.Since(start).Seconds()
+	for i, pid := range pids {
+		p.cpu = append(p.cpu, (b.processCPU(pid)-used[i]).Seconds()*1e6/float64(count.Load()))
+	}
+	return p
 }
 
 // connack measures single logins whose hash costs next to nothing.

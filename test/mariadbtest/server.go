@@ -38,6 +38,9 @@ type Server struct {
 // errMissing is the error of New where MariaDB is not installed.
 var errMissing = errors.New("mariadbd is not installed; scripts/setup installs it")
 
+// PID is the server's process.
+func (s *Server) PID() int { return s.cmd.Process.Pid }
+
 // New makes a server with its data in a temporary directory, and starts it on a
 // free loopback port. Close stops and removes it.
 func New(o Options) (*Server, error) {
