@@ -131,8 +131,9 @@ type Reloader interface {
 // the live store.
 type Prober interface {
 	// Probe returns what an operator should know, a sentence each. name is an
-	// account that exists, or "" if none is known yet. The error says that the
-	// store could not be asked.
+	// account that exists, or "" if none is known yet. The error, or several
+	// that were joined, says that the store could not be asked; or, if it is
+	// ErrBadAnswer, that a query or a setting is at fault.
 	Probe(ctx context.Context, name string) (notes []string, err error)
 }
 

@@ -20,6 +20,7 @@ type Finding struct {
 	Checks backends.Checks // what it is asked for
 	Notes  []string        // what an operator should know, a sentence each
 	Asked  bool            // its store was asked; one without a server has nothing to ask
+	Faults []error         // of its queries, which the store cannot answer as they are
 	Err    error           // why the store could not answer
 }
 
@@ -59,5 +60,6 @@ func (f *Finding) ask(ctx context.Context, b backends.Backend) {
 	defer cancel()
 	notes, err := p.Probe(ctx, "")
 	f.Notes = append(f.Notes[:len(f.Notes):len(f.Notes)], notes...)
-	f.Asked, f.Err = true, err
+	f.Asked = true
+	f.Faults, f.Err = queryFaults(err)
 }

@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"errors"
 	"time"
 
 	"mosquitto-go-auth/backends"
@@ -42,6 +43,10 @@ func (w *workers) probeOnce(s *source, p backends.Prober, name string) bool {
 	ctx, cancel := context.WithTimeout(w.ctx, probeTimeout)
 	defer cancel()
 	notes, err := p.Probe(ctx, name)
+	faults, err := queryFaults(err)
+	for _, f := range faults {
+		notes = append(notes, f.Error())
+	}
 	for _, n := range notes {
 		if _, known := s.told.LoadOrStore(n, true); !known {
 			w.journal.logf(Warning, "%s: %s", s.name, n)
@@ -55,6 +60,26 @@ func (w *workers) probeOnce(s *source, p backends.Prober, name string) bool {
 		w.journal.logf(Notice, "%s answers again", s.name)
 	}
 	return true
+}
+
+// queryFaults takes apart what a Prober returned: the faults of its queries, and
+// the error that says that its store did not answer, if any.
+func queryFaults(err error) (faults []error, down error) {
+	joined, ok := err.(interface{ Unwrap() []error })
+	if !ok {
+		if errors.Is(err, backends.ErrBadAnswer) {
+			return []error{err}, nil
+		}
+		return nil, err
+	}
+	for _, e := range joined.Unwrap() {
+		more, d := queryFaults(e)
+		faults = append(faults, more...)
+		if down == nil {
+			down = d
+		}
+	}
+	return faults, down
 }
 
 // probe examines a source once more when the first of its users has logged in:

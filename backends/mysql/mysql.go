@@ -4,7 +4,6 @@ package mysql
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"fmt"
 
@@ -24,8 +23,7 @@ var Driver = backends.Driver{
 // MySQL is a [backends.Backend] over a pool of connections, which are made
 // when they are needed.
 type MySQL struct {
-	db     *sql.DB
-	place  string
+	pool   *pool
 	source *sqldb.Source
 }
 
@@ -44,11 +42,11 @@ func declare(s *conf.Set) backends.Open {
 
 // open makes the backend without a word to the server.
 func (o *options) open(checks backends.Checks) (backends.Opened, error) {
-	config, notes, faults := o.config()
-	pool, err := openPool(config, o)
-	if err != nil {
-		return backends.Opened{}, err
+	hosts, notes, faults := o.hosts()
+	if len(faults) > 0 && hosts == nil {
+		return backends.Opened{}, faults
 	}
+	pool := openPool(hosts, o)
 	source, queryNotes, err := sqldb.New(sqldb.Config{
 		Dialect: sqldb.MySQL,
 		Place:   o.place(),
@@ -66,7 +64,7 @@ func (o *options) open(checks backends.Checks) (backends.Opened, error) {
 		return backends.Opened{}, faults
 	}
 	return backends.Opened{
-		Backend:  &MySQL{pool.db, o.place(), source},
+		Backend:  &MySQL{pool, source},
 		Provides: source.Provides(),
 		Notes:    append(notes, queryNotes...),
 	}, nil
@@ -80,14 +78,19 @@ func (m *MySQL) User(ctx context.Context, l backends.Lookup) (backends.Account, 
 // PerClient tells whether the userquery asks for the client id.
 func (m *MySQL) PerClient() bool { return m.source.PerClient() }
 
-// Probe examines the queries and how the server compares names.
+// Probe examines the queries and how the server compares names. Of several
+// hosts it also tells which do not answer, though another one does.
 func (m *MySQL) Probe(ctx context.Context, name string) ([]string, error) {
-	if err := m.db.PingContext(ctx); err != nil {
-		return nil, fmt.Errorf("asking %s: %w", m.place, explain(err))
+	c, err := m.pool.db.Conn(ctx)
+	if err != nil {
+		return nil, fmt.Errorf("asking %s: %w", m.source.Place, err)
 	}
-	return m.source.Probe(ctx, name)
+	// It goes back to the pool.
+	_ = c.Close()
+	notes, err := m.source.Probe(ctx, name)
+	return append(m.pool.hosts.absent(ctx), notes...), err
 }
 
 // Close ends the idle connections at once, and each of the others with the
 // statement that it runs.
-func (m *MySQL) Close() error { return m.db.Close() }
+func (m *MySQL) Close() error { return m.pool.db.Close() }

@@ -163,7 +163,7 @@ func TestWrongQueries(t *testing.T) {
 	mustExec(t, s.db, "UPDATE test_acl SET rw = 9 WHERE topic = 't/rw'")
 	tests := []struct{ options, want string }{
 		{"mysql_userquery SELECT * FROM test_user WHERE username = ?", "(mysql_userquery): the query returns 4 columns"},
-		{"mysql_userquery SELECT nix FROM test_user WHERE username = ?", "(mysql_userquery): Error 1054"},
+		{"mysql_userquery SELECT nix FROM test_user WHERE username = ?", "(mysql_userquery): the query is at fault: Error 1054"},
 		{"mysql_userquery SELECT h FROM nix WHERE username = ?", "Error 1146"},
 		{"mysql_userquery SELEC h FROM nix WHERE username = ?", "Error 1064"},
 		{goAuthUser + "\nmysql_superquery SELECT username FROM test_user WHERE username = ?", `(mysql_superquery): column "username" does not hold a whole number`},
@@ -174,7 +174,7 @@ func TestWrongQueries(t *testing.T) {
 	for _, tt := range tests {
 		b := s.open(t, tt.options)
 		a, err := b.User(ctxOf(t), backends.Lookup{Name: "rw"})
-		if err == nil || errors.Is(err, backends.ErrNoUser) || !strings.Contains(err.Error(), tt.want) {
+		if !errors.Is(err, backends.ErrBadAnswer) || errors.Is(err, backends.ErrNoUser) || !strings.Contains(err.Error(), tt.want) {
 			t.Errorf("%s: %v, want %s", tt.options, err, tt.want)
 			continue
 		}
@@ -377,7 +377,12 @@ func TestProbe(t *testing.T) {
 	}
 	t.Run("columns", func(t *testing.T) {
 		b := s.open(t, "mysql_userquery SELECT h, n, h FROM u WHERE n = ?", "mysql_aclquery SELECT topic, rw, id FROM test_acl WHERE topic = ?")
-		checkNotes(t, b, "", "(mysql_userquery): the query returns 3 columns", "(mysql_aclquery): the query returns 3 columns")
+		_, err := b.Backend.(backends.Prober).Probe(ctxOf(t), "")
+		for _, want := range []string{"(mysql_userquery): the query returns 3 columns", "(mysql_aclquery): the query returns 3 columns"} {
+			if !errors.Is(err, backends.ErrBadAnswer) || !strings.Contains(err.Error(), want) {
+				t.Errorf("error %v, want %s", err, want)
+			}
+		}
 	})
 }
 

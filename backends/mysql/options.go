@@ -1,8 +1,12 @@
 package mysql
 
 import (
+	"context"
+	"database/sql/driver"
+	"fmt"
 	"net"
 	"strconv"
+	"strings"
 	"time"
 
 	"github.com/go-sql-driver/mysql"
@@ -23,6 +27,8 @@ type options struct {
 	nativePasswords                 bool
 	maxOpen                         int
 	maxLifeTime, connectTimeout     time.Duration
+
+	resolver *net.Resolver // nil for the system's
 }
 
 const day = 24 * time.Hour
@@ -32,8 +38,9 @@ const day = 24 * time.Hour
 func declareOptions(s *conf.Set) *options {
 	o := &options{set: s}
 	s.Group("mysql")
-	s.Also(s.String(&o.host, "mysql_host", "localhost", "the server; `localhost` too is asked over TCP"), "host")
-	s.Also(s.Int(&o.port, "mysql_port", 3306, 1, 65535, "its port"), "port")
+	s.Also(s.String(&o.host, "mysql_host", "localhost",
+		"the server; `localhost` too is asked over TCP. Or several, `db1, db2:3307`: the first that answers is asked"), "host")
+	s.Also(s.Int(&o.port, "mysql_port", 3306, 1, 65535, "the port of hosts without one of their own"), "port")
 	s.Choice(&o.protocol, "mysql_protocol", "tcp", []string{"tcp", "unix"}, "`unix` for the socket `mysql_socket`")
 	s.String(&o.socket, "mysql_socket", "", "the server's socket file")
 	s.Also(s.String(&o.dbname, "mysql_dbname", "", "the database"), "dbname")
@@ -73,21 +80,74 @@ func (o *options) written(name string) string {
 	return name
 }
 
-func (o *options) address() string {
+// addresses are what to connect to: the socket, or each host with its port.
+func (o *options) addresses() (list []string, faults conf.Faults) {
 	if o.protocol == "unix" {
-		return o.socket
+		return []string{o.socket}, nil
 	}
-	return net.JoinHostPort(o.host, strconv.Itoa(o.port))
+	for _, text := range strings.Split(o.host, ",") {
+		address, err := o.hostPort(strings.TrimSpace(text))
+		if err != nil {
+			faults = append(faults, conf.Remark{Key: o.written("mysql_host"), Text: err.Error()})
+		}
+		list = append(list, address)
+	}
+	return list, faults
+}
+
+// hostPort reads db1, db1:3307, ::1, [::1] and [::1]:3307.
+func (o *options) hostPort(text string) (string, error) {
+	host, port := text, strconv.Itoa(o.port)
+	if strings.HasSuffix(text, "]") || strings.Count(text, ":") > 1 && !strings.HasPrefix(text, "[") {
+		host = strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
+	} else if strings.Contains(text, ":") {
+		var err error
+		if host, port, err = net.SplitHostPort(text); err != nil {
+			return text, fmt.Errorf("%q is no host; write db.example.org, db.example.org:3307 or [::1]:3307", text)
+		}
+	}
+	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
+		return text, fmt.Errorf("%q has no port from 1 to 65535 after the colon", text)
+	}
+	if host == "" {
+		return text, fmt.Errorf("%q lacks a host; write its name or address", o.host)
+	}
+	return net.JoinHostPort(host, port), nil
 }
 
 // place is what errors call the server.
 func (o *options) place() string {
-	return "MySQL at " + o.address() + "/" + o.dbname
+	addresses, _ := o.addresses()
+	return "MySQL at " + strings.Join(addresses, ", ") + "/" + o.dbname
 }
 
-// config is what the client library is told. Nothing global is touched.
-func (o *options) config() (*mysql.Config, []string, conf.Faults) {
-	var faults conf.Faults
+// hosts are the servers to ask. Nothing global is touched.
+func (o *options) hosts() (*hosts, []string, conf.Faults) {
+	faults := o.missing()
+	addresses, more := o.addresses()
+	faults = append(faults, more...)
+	tls, notes, more := o.tls.config(o.set)
+	faults = append(faults, more...)
+	if o.socket != "" && o.protocol != "unix" {
+		notes = append(notes, "mysql_socket has no effect without mysql_protocol unix.")
+	}
+	var list []*host
+	for _, address := range addresses {
+		c := o.config(address)
+		if tls != nil {
+			c.TLS = tls.Clone()
+			c.TLS.ServerName = o.serverName(address)
+		}
+		client, err := mysql.NewConnector(c)
+		if err != nil {
+			return nil, notes, append(faults, conf.Remark{Text: "setting up the MySQL client: " + err.Error()})
+		}
+		list = append(list, newHost(address, len(addresses) > 1, client))
+	}
+	return newHosts(list, o.connectTimeout), notes, faults
+}
+
+func (o *options) missing() (faults conf.Faults) {
 	if o.dbname == "" && o.written("mysql_userquery") != "userquery" {
 		faults = append(faults, conf.Remark{Key: "mysql_dbname", Text: "is missing; write the name of the database that has the tables"})
 	}
@@ -95,18 +155,37 @@ func (o *options) config() (*mysql.Config, []string, conf.Faults) {
 		faults = append(faults, conf.Remark{Key: "mysql_socket",
 			Text: "is missing, which mysql_protocol unix needs; write the server's socket file, such as /run/mysqld/mysqld.sock"})
 	}
+	return faults
+}
+
+// serverName is whom the certificate of an address has to be for.
+func (o *options) serverName(address string) string {
+	if o.protocol == "unix" {
+		return o.host
+	}
+	host, _, _ := net.SplitHostPort(address)
+	return host
+}
+
+// config is what the client library is told of one server.
+func (o *options) config(address string) *mysql.Config {
 	c := mysql.NewConfig()
-	c.Net, c.Addr, c.DBName = o.protocol, o.address(), o.dbname
+	c.Net, c.Addr, c.DBName = o.protocol, address, o.dbname
 	c.User, c.Passwd = o.user, o.password
 	c.AllowNativePasswords = o.nativePasswords
+	c.AllowFallbackToPlaintext = o.tls.mode == "preferred"
 	c.Logger = &mysql.NopLogger{} // its default writes to the broker's standard error
 	c.Apply(mysql.Charset("utf8mb4", ""))
-
-	t, notes, tlsFaults := o.tls.config(o.set, o.host)
-	c.TLS = t
-	c.AllowFallbackToPlaintext = o.tls.mode == "preferred"
-	if o.socket != "" && o.protocol != "unix" {
-		notes = append(notes, "mysql_socket has no effect without mysql_protocol unix.")
+	c.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
+		d := net.Dialer{Resolver: o.resolver}
+		return d.DialContext(ctx, network, address)
 	}
-	return c, notes, append(faults, tlsFaults...)
+	return c
+}
+
+func newHost(address string, several bool, client driver.Connector) *host {
+	if !several {
+		address = ""
+	}
+	return &host{name: address, client: client}
 }

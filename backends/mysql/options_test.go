@@ -199,10 +199,11 @@ func TestModeIsRead(t *testing.T) {
 		if tt.options != "" {
 			s.Parse(lines)
 		}
-		c, _, _ := o.config()
-		got := c.TLS != nil
-		if got != tt.tls || got && (c.TLS.InsecureSkipVerify == tt.verify || c.TLS.ServerName != "localhost") || c.AllowFallbackToPlaintext != tt.fall {
-			t.Errorf("%q: TLS %+v, fallback %t", tt.options, c.TLS, c.AllowFallbackToPlaintext)
+		c := o.config("localhost:3306")
+		security, _, _ := o.tls.config(s)
+		got := security != nil
+		if got != tt.tls || got && security.InsecureSkipVerify == tt.verify || c.AllowFallbackToPlaintext != tt.fall {
+			t.Errorf("%q: TLS %+v, fallback %t", tt.options, security, c.AllowFallbackToPlaintext)
 		}
 		if !c.AllowNativePasswords || !c.CheckConnLiveness || c.AllowCleartextPasswords || c.AllowAllFiles || c.MultiStatements || c.InterpolateParams {
 			t.Errorf("%q: unsafe settings %+v", tt.options, c)

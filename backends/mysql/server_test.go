@@ -2,12 +2,10 @@ package mysql
 
 import (
 	"context"
-	"crypto/rand"
 	"database/sql"
 	"fmt"
 	"io"
 	"net"
-	"os"
 	"path/filepath"
 	"strings"
 	"sync"
@@ -17,29 +15,28 @@ import (
 	"github.com/go-sql-driver/mysql"
 
 	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/test/mariadbtest"
 )
 
-// server is a database of its own on the server that GOAUTH_TEST_MYSQL names,
-// as in root@unix(/path/to/socket)/ for an account that may do everything.
+// server is a database of the test's own on a server.
 type server struct {
+	*mariadbtest.Server
 	config *mysql.Config
-	db     *sql.DB // in the new database
+	db     *sql.DB // in the database
 }
 
-func newServer(t *testing.T) *server {
-	dsn := os.Getenv("GOAUTH_TEST_MYSQL")
-	if dsn == "" {
-		t.Skip("GOAUTH_TEST_MYSQL does not name a server")
-	}
-	config, err := mysql.ParseDSN(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	root := openDB(t, config)
-	config.DBName = "goauth_" + strings.ToLower(rand.Text())
-	mustExec(t, root, "CREATE DATABASE "+config.DBName+" CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
-	t.Cleanup(func() { root.Exec("DROP DATABASE " + config.DBName) })
-	return &server{config, openDB(t, config)}
+func newServer(t *testing.T) *server { return onServer(t, mariadbtest.Shared(t)) }
+
+// newMortal is a server that the test may stop.
+func newMortal(t *testing.T, o mariadbtest.Options) *server {
+	return onServer(t, mariadbtest.Start(t, o))
+}
+
+func onServer(t *testing.T, m *mariadbtest.Server) *server {
+	config := m.Config()
+	config.DBName, config.Logger = m.Database(t), &mysql.NopLogger{}
+	m.Exec(t, "ALTER DATABASE "+config.DBName+" CHARACTER SET utf8mb4 COLLATE utf8mb4_general_ci")
+	return &server{m, config, openDB(t, config)}
 }
 
 func openDB(t *testing.T, config *mysql.Config) *sql.DB {

@@ -53,9 +53,9 @@ func (m *mode) Set(s string) error {
 }
 
 // config returns nil for a connection without TLS.
-func (t *tlsOptions) config(s *conf.Set, host string) (*tls.Config, []string, conf.Faults) {
+func (t *tlsOptions) config(s *conf.Set) (*tls.Config, []string, conf.Faults) {
 	plug := s.Given("mysql_sslmode") == "ssl_enabled"
-	c := &tls.Config{ServerName: host}
+	c := &tls.Config{}
 	if t.mode == "false" {
 		return nil, t.unused(s, false), nil
 	}

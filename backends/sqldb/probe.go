@@ -13,7 +13,9 @@ import (
 // Probe runs the statements with a name that no user has, which shows whether
 // the server understands them and whether their columns are the right ones,
 // and looks how the server compares names. name is an account that exists; if
-// it is "", one is picked from the table if the userquery is a simple one.
+// it is "", one is picked from the table if the userquery is a simple one. The
+// error is one for each statement, joined; of a statement that is at fault it is
+// a backends.ErrBadAnswer.
 func (s *Source) Probe(ctx context.Context, name string) ([]string, error) {
 	notes, err := s.probeStatements(ctx)
 	if err != nil || s.user == nil {
@@ -32,10 +34,7 @@ func (s *Source) probeStatements(ctx context.Context) ([]string, error) {
 	var notes []string
 	var errs []error
 	keep := func(note string, err error) {
-		var shape *shapeError
 		switch {
-		case errors.As(err, &shape):
-			notes = append(notes, err.Error())
 		case errors.Is(err, backends.ErrNoUser):
 		case err != nil:
 			errs = append(errs, err)

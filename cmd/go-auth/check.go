@@ -24,7 +24,7 @@ broker may, run it as the broker's user.
   -c FILE  the broker's configuration
   --json   print the same for a program to read
 
-Exit status: 0 if the broker would start with this configuration, 1 if it has
+Exit status: 0 if the broker would work with this configuration, 1 if it has
 faults, 2 if that cannot be told, since a database did not answer or FILE could
 not be read.
 `
@@ -42,7 +42,7 @@ type checkup struct {
 type remark struct {
 	place
 	Option  string `json:"option,omitempty"`
-	Backend string `json:"backend,omitempty"` // that warns
+	Backend string `json:"backend,omitempty"` // whose it is
 	Text    string `json:"text"`
 }
 
@@ -142,6 +142,9 @@ func (c *checkup) instance(ctx context.Context, file *conf.File, p *conf.Plugin)
 		f := finding{Name: b.Name, Checks: words(b.Checks), Asked: b.Asked}
 		if b.Err != nil {
 			f.Error = b.Err.Error()
+		}
+		for _, fault := range b.Faults {
+			c.Faults = append(c.Faults, remark{place: in.place, Backend: b.Name, Text: fault.Error()})
 		}
 		for _, n := range b.Notes {
 			c.Warnings = append(c.Warnings, remark{place: in.place, Backend: b.Name, Text: n})

@@ -14,16 +14,30 @@ import (
 	"time"
 )
 
-// The files of writeCertificates.
+// The files of the certificates.
 const (
 	caFile   = "ca.pem"
 	certFile = "server.pem"
 	keyFile  = "server.key"
 )
 
-// writeCertificates writes to dir the certificate of a new authority, and a
+// writeCertificates writes to dir the certificates that the options have, or
+// makes some.
+func (o Options) writeCertificates(dir string) error {
+	if o.Certificate == "" {
+		return makeCertificates(dir)
+	}
+	for name, text := range map[string]string{caFile: o.Authority, certFile: o.Certificate, keyFile: o.Key} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// makeCertificates writes to dir the certificate of a new authority, and a
 // server's certificate and key signed by it, valid for a day.
-func writeCertificates(dir string) error {
+func makeCertificates(dir string) error {
 	caKey, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return err

@@ -22,6 +22,12 @@ const patience = 30 * time.Second
 // Options says in what a server differs from a plain one.
 type Options struct {
 	TLS bool // the server has a certificate for 127.0.0.1 and localhost; see Server.CA
+
+	// Instead of TLS: the server's own certificate and key, and the authority
+	// of those that it accepts from clients, as PEM.
+	Certificate, Key, Authority string
+
+	Args []string // more arguments for mariadbd
 }
 
 // A Server is a MariaDB with the account root, without a password, and no
@@ -81,6 +87,7 @@ func (s *Server) install(installer string, o Options) error {
 	s.args = append(s.args,
 		"--no-defaults",
 		"--datadir="+filepath.Join(s.dir, "data"),
+		"--tmpdir="+s.dir, // two servers can give their files there one name
 		"--socket="+s.Socket(),
 		"--pid-file="+filepath.Join(s.dir, "pid"),
 		"--log-error="+s.logFile(),
@@ -95,8 +102,9 @@ func (s *Server) install(installer string, o Options) error {
 		"--key-buffer-size=1M",
 		"--aria-pagecache-buffer-size=1M",
 	)
-	if o.TLS {
-		if err := writeCertificates(s.dir); err != nil {
+	s.args = append(s.args, o.Args...)
+	if o.TLS || o.Certificate != "" {
+		if err := o.writeCertificates(s.dir); err != nil {
 			return fmt.Errorf("making the server's certificates: %w", err)
 		}
 		s.args = append(s.args, "--ssl-ca="+s.CA(),
@@ -105,7 +113,7 @@ func (s *Server) install(installer string, o Options) error {
 	if err := s.give(); err != nil {
 		return err
 	}
-	cmd := s.command(installer, "--no-defaults", "--datadir="+filepath.Join(s.dir, "data"),
+	cmd := s.command(installer, "--no-defaults", "--datadir="+filepath.Join(s.dir, "data"), "--tmpdir="+s.dir,
 		"--auth-root-authentication-method=normal", "--skip-test-db", "--innodb-log-file-size=8M")
 	if out, err := cmd.CombinedOutput(); err != nil {
 		return fmt.Errorf("mariadb-install-db: %w\n%s", err, out)
