@@ -59,16 +59,15 @@ func mustExec(t *testing.T, db *sql.DB, statements ...string) {
 }
 
 // options are those of the connection, in mosquitto-go-auth's names.
-func (s *server) options() string {
-	text := "mysql_dbname " + s.config.DBName + "\nmysql_user " + s.config.User + "\n"
-	if s.config.Passwd != "" {
-		text += "mysql_password " + s.config.Passwd + "\n"
+func (s *server) options() string { return s.as(s.config.User, s.config.Passwd) }
+
+// as is the same for another user of the server.
+func (s *server) as(user, password string) string {
+	text := fmt.Sprintf("mysql_host %s\nmysql_port %d\nmysql_dbname %s\nmysql_user %s\n", s.Host(), s.Port(), s.config.DBName, user)
+	if password != "" {
+		text += "mysql_password " + password + "\n"
 	}
-	if s.config.Net == "unix" {
-		return text + "mysql_protocol unix\nmysql_socket " + s.config.Addr + "\n"
-	}
-	host, port, _ := net.SplitHostPort(s.config.Addr)
-	return text + "mysql_host " + host + "\nmysql_port " + port + "\n"
+	return text
 }
 
 func (s *server) open(t *testing.T, options ...string) backends.Opened {
