@@ -103,8 +103,11 @@ func (o *options) hostPort(text string) (string, error) {
 	} else if strings.Contains(text, ":") {
 		var err error
 		if host, port, err = net.SplitHostPort(text); err != nil {
-			return text, fmt.Errorf("%q is no host; write db.example.org, db.example.org:3307 or [::1]:3307", text)
+			return text, errHost(text)
 		}
+	}
+	if strings.ContainsAny(host, "[]/@ \t") {
+		return text, errHost(text)
 	}
 	if n, err := strconv.Atoi(port); err != nil || n < 1 || n > 65535 {
 		return text, fmt.Errorf("%q has no port from 1 to 65535 after the colon", text)
@@ -113,6 +116,10 @@ func (o *options) hostPort(text string) (string, error) {
 		return text, fmt.Errorf("%q lacks a host; write its name or address", o.host)
 	}
 	return net.JoinHostPort(host, port), nil
+}
+
+func errHost(text string) error {
+	return fmt.Errorf("%q is no host; write db.example.org, db.example.org:3307 or [::1]:3307", text)
 }
 
 // place is what errors call the server.

@@ -22,6 +22,13 @@ import (
 	"mosquitto-go-auth/conf"
 )
 
+// newSet is a set in which the options are declared, and have no values yet.
+func newSet() *conf.Set {
+	s := conf.NewSet()
+	declareOptions(s)
+	return s
+}
+
 // load declares the options in a set of their own, reads the lines and opens
 // the backend unless there are faults by then.
 func load(text string, checks backends.Checks) (backends.Opened, []conf.Remark, conf.Faults) {

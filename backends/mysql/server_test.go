@@ -32,6 +32,11 @@ func newMortal(t *testing.T, o mariadbtest.Options) *server {
 	return onServer(t, mariadbtest.Start(t, o))
 }
 
+// durable is one whose data outlive a crash.
+func durable(t *testing.T) *server {
+	return newMortal(t, mariadbtest.Options{Args: []string{"--innodb-flush-log-at-trx-commit=1"}})
+}
+
 func onServer(t *testing.T, m *mariadbtest.Server) *server {
 	config := m.Config()
 	config.DBName, config.Logger = m.Database(t), &mysql.NopLogger{}

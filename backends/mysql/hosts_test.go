@@ -1,0 +1,218 @@
+package mysql
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/test/mariadbtest"
+)
+
+// pair is two servers that tell which of them answered, and a backend that asks
+// the first while it can.
+type pair struct {
+	one, two *server
+	backend  backends.Opened
+	hosts    *hosts
+}
+
+func newPair(t *testing.T, options ...string) *pair {
+	p := &pair{one: durable(t), two: durable(t)}
+	for hash, s := range map[string]*server{"one": p.one, "two": p.two} {
+		s.Exec(t, "CREATE DATABASE mqtt", "CREATE TABLE mqtt.u (n VARBINARY(50), h TEXT)", "INSERT INTO mqtt.u VALUES ('sam', '"+hash+"')")
+	}
+	p.backend = open(t, fmt.Sprintf("mysql_host 127.0.0.1, 127.0.0.1:%d\nmysql_port %d\nmysql_dbname mqtt\nmysql_user root\n"+
+		"mysql_userquery SELECT h FROM u WHERE n = ?\n", p.two.Port(), p.one.Port())+strings.Join(options, "\n"))
+	p.hosts = p.backend.Backend.(*MySQL).pool.hosts
+	p.hosts.mu.Lock()
+	p.hosts.again = 100 * time.Millisecond
+	p.hosts.mu.Unlock()
+	return p
+}
+
+// answers waits until a server answers, and returns how long the slowest
+// question took. Every one must be answered by one of the two.
+func (p *pair) answers(t *testing.T, want string) (slowest time.Duration) {
+	t.Helper()
+	for ctx := ctxOf(t); ctx.Err() == nil; {
+		begin := time.Now()
+		got := user(t, p.backend, "sam").Hash
+		slowest = max(slowest, time.Since(begin))
+		if got == want {
+			return slowest
+		}
+	}
+	t.Fatalf("server %s does not answer", want)
+	return 0
+}
+
+// within is for answers that wait for no dead host.
+func within(t *testing.T, limit time.Duration, what string, took time.Duration) {
+	t.Helper()
+	t.Logf("%s: %v", what, took.Round(time.Millisecond))
+	if took > limit {
+		t.Errorf("%s took %v, want %v at most", what, took, limit)
+	}
+}
+
+func TestHostIsKilled(t *testing.T) {
+	p := newPair(t)
+	p.answers(t, "one")
+	p.one.Kill(t)
+	within(t, time.Second, "the first answer after the kill", p.answers(t, "two"))
+	p.one.Restart(t)
+	within(t, time.Second, "the slowest answer on the way back", p.answers(t, "one"))
+	p.one.Kill(t)
+	p.answers(t, "two")
+	p.two.Kill(t)
+	_, err := p.backend.User(ctxOf(t), backends.Lookup{Name: "sam"})
+	for _, want := range []string{fmt.Sprint("127.0.0.1:", p.one.Port(), ": "), fmt.Sprint("; 127.0.0.1:", p.two.Port(), ": ")} {
+		if err == nil || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "\n") {
+			t.Errorf("error %v, want it to name %s", err, want)
+		}
+	}
+	p.two.Restart(t)
+	p.answers(t, "two")
+}
+
+// A host that takes connections and says nothing costs half of the time of the
+// first question that it lets down, and nothing from then on.
+func TestHostIsStopped(t *testing.T) {
+	p := newPair(t)
+	p.answers(t, "one")
+	p.one.Pause(t)
+	defer p.one.Continue(t)
+	ask := func(limit time.Duration) (time.Duration, error) {
+		ctx, cancel := context.WithTimeout(t.Context(), limit)
+		defer cancel()
+		begin := time.Now()
+		a, err := p.backend.User(ctx, backends.Lookup{Name: "sam"})
+		if err == nil && a.Hash != "two" {
+			err = errors.New("a stopped server answers")
+		}
+		return time.Since(begin), err
+	}
+	took, err := ask(4 * time.Second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	within(t, 3*time.Second, "the first answer", took)
+	for range 20 {
+		took, err := ask(4 * time.Second)
+		if err != nil || took > patience {
+			t.Errorf("another answer took %v: %v", took, err)
+		}
+	}
+	p.one.Continue(t)
+	within(t, time.Second, "the slowest answer on the way back", p.answers(t, "one"))
+}
+
+// A stopped host costs a new backend no more than its patience.
+func TestFirstHostIsStoppedAtStart(t *testing.T) {
+	p := newPair(t)
+	p.one.Pause(t)
+	defer p.one.Continue(t)
+	within(t, patience+500*time.Millisecond, "the first answer", p.answers(t, "two"))
+}
+
+// A server that is slow to let us in is not taken for dead where no other
+// answers.
+func TestSlowHost(t *testing.T) {
+	s := newServer(t)
+	mustExec(t, s.db, "CREATE TABLE u (n VARBINARY(50), h TEXT)", "INSERT INTO u VALUES ('sam', 'h')")
+	slow, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer slow.Close()
+	go func() {
+		for c, err := slow.Accept(); err == nil; c, err = slow.Accept() {
+			time.AfterFunc(3*patience, func() {
+				up, err := net.Dial("tcp", s.config.Addr)
+				if err != nil {
+					c.Close()
+					return
+				}
+				go pipe(c, up)
+				pipe(up, c)
+			})
+		}
+	}()
+	b := open(t, s.options()+fmt.Sprintf("mysql_host %s, %s\nmysql_userquery SELECT h FROM u WHERE n = ?", slow.Addr(), deadAddress(t)))
+	fetches(t, b, "")
+}
+
+// deadAddress is one that refuses connections.
+func deadAddress(t *testing.T) string {
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
+// The check names the host that does not answer, though another one does.
+func TestProbeOfHosts(t *testing.T) {
+	s := newServer(t)
+	mustExec(t, s.db, "CREATE TABLE u (n VARBINARY(50), h TEXT)")
+	dead := deadAddress(t)
+	b := open(t, s.options()+fmt.Sprintf("mysql_host %s, %s\nmysql_userquery SELECT h FROM u WHERE n = ?", dead, s.config.Addr))
+	checkNotes(t, b, "", "a host of mysql_host does not answer: "+dead+": dial tcp")
+}
+
+func TestAddresses(t *testing.T) {
+	tests := []struct{ text, want string }{
+		{"db", "db:3306"},
+		{" db1 ,db2:3307", "db1:3306 db2:3307"},
+		{"127.0.0.1:1", "127.0.0.1:1"},
+		{"::1", "[::1]:3306"},
+		{"[::1], [fe80::1%eth0]:3307", "[::1]:3306 [fe80::1%eth0]:3307"},
+		{"db1,,db2", "fault"},
+		{"db1,", "fault"},
+		{"db:0", "fault"},
+		{"db:65536", "fault"},
+		{"db:mysql", "fault"},
+		{"db:", "fault"},
+		{":3306", "fault"},
+		{"[::1", "fault"},
+		{"[]", "fault"},
+		{"[", "fault"},
+		{"root@db", "fault"},
+		{"db/mqtt", "fault"},
+		{"db1 db2", "fault"},
+		{"[::1]x", "fault"},
+	}
+	for _, tt := range tests {
+		o := options{host: tt.text, port: 3306, protocol: "tcp", set: newSet()}
+		list, faults := o.addresses()
+		got := strings.Join(list, " ")
+		if faults != nil {
+			got = "fault"
+		}
+		if got != tt.want {
+			t.Errorf("%q: %s, want %s", tt.text, got, tt.want)
+		}
+	}
+}
+
+func FuzzAddresses(f *testing.F) {
+	for _, text := range []string{"db", "a, b:1", "[::1]:3", "::1", "", ",", "[", "]", ":", "%"} {
+		f.Add(text)
+	}
+	f.Fuzz(func(t *testing.T, text string) {
+		o := options{host: text, port: 3306, protocol: "tcp", set: newSet()}
+		list, faults := o.addresses()
+		for _, address := range list {
+			host, _, err := net.SplitHostPort(address)
+			if faults == nil && (err != nil || host == "") {
+				t.Errorf("%q gives %q: %v", text, address, err)
+			}
+		}
+	})
+}
