@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"mosquitto-go-auth/backends"
-	"mosquitto-go-auth/test/mariadbtest"
 )
 
 // pair is two servers that tell which of them answered, and a backend that asks
