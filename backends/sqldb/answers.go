@@ -36,8 +36,9 @@ func columns(r Rows, min, max int, wanted string) error {
 
 // userRow returns the canonical name, "" if the query does not tell, and the
 // stored hash, "" for NULL.
-func (s *Source) userRow(ctx context.Context, l backends.Lookup) (name, hash string, err error) {
-	rows, err := s.query(ctx, s.user, l, 0, 1)
+func (a *asking) userRow(ctx context.Context) (name, hash string, err error) {
+	s, l := a.source, a.lookup
+	rows, err := a.rows(ctx, step{s.user, 0, 1})
 	if err != nil {
 		return "", "", err
 	}
@@ -60,8 +61,9 @@ func (s *Source) userRow(ctx context.Context, l backends.Lookup) (name, hash str
 	return name, hash, nil
 }
 
-func (s *Source) isSuper(ctx context.Context, l backends.Lookup) (bool, error) {
-	rows, err := s.query(ctx, s.super, l, 0, 1)
+func (a *asking) isSuper(ctx context.Context) (bool, error) {
+	s := a.source
+	rows, err := a.rows(ctx, step{s.super, 0, 1})
 	if err != nil {
 		return false, err
 	}
@@ -82,16 +84,16 @@ func (s *Source) isSuper(ctx context.Context, l backends.Lookup) (bool, error) {
 // rules returns what the aclquery grants. If the access is bound, the query is
 // asked for each right; else it is asked once, and the rows tell the rights in
 // a second column, or grant every one.
-func (s *Source) rules(ctx context.Context, l backends.Lookup) ([]backends.Section, error) {
+func (a *asking) rules(ctx context.Context) ([]backends.Section, error) {
 	var g grants
 	var err error
-	if s.acl.has(Access) {
-		for _, right := range []backends.Access{backends.Read, backends.Write, backends.Subscribe} {
-			if err = s.addRight(ctx, l, right, &g); err != nil {
+	if a.source.acl.has(Access) {
+		for _, right := range rights {
+			if err = a.addRight(ctx, right, &g); err != nil {
 				return nil, err
 			}
 		}
-	} else if err = s.addRows(ctx, l, &g); err != nil {
+	} else if err = a.addRows(ctx, &g); err != nil {
 		return nil, err
 	}
 	if len(g.rules) == 0 {
@@ -100,16 +102,18 @@ func (s *Source) rules(ctx context.Context, l backends.Lookup) ([]backends.Secti
 	return []backends.Section{g.rules}, nil
 }
 
-func (s *Source) aclRows(ctx context.Context, l backends.Lookup, access backends.Access) (Rows, error) {
-	rows, err := s.query(ctx, s.acl, l, access, maxRules+1)
+func (a *asking) aclRows(ctx context.Context, access backends.Access) (Rows, error) {
+	s := a.source
+	rows, err := a.rows(ctx, step{s.acl, access, maxRules + 1})
 	if err == nil && len(rows.Values) > maxRules {
 		err = s.wrap(s.acl, misshapen("the query returns more than %d rows for one user; is its condition complete?", maxRules))
 	}
 	return rows, err
 }
 
-func (s *Source) addRight(ctx context.Context, l backends.Lookup, right backends.Access, g *grants) error {
-	rows, err := s.aclRows(ctx, l, right)
+func (a *asking) addRight(ctx context.Context, right backends.Access, g *grants) error {
+	s := a.source
+	rows, err := a.aclRows(ctx, right)
 	if err != nil {
 		return err
 	}
@@ -123,8 +127,9 @@ func (s *Source) addRight(ctx context.Context, l backends.Lookup, right backends
 	return nil
 }
 
-func (s *Source) addRows(ctx context.Context, l backends.Lookup, g *grants) error {
-	rows, err := s.aclRows(ctx, l, 0)
+func (a *asking) addRows(ctx context.Context, g *grants) error {
+	s := a.source
+	rows, err := a.aclRows(ctx, 0)
 	if err != nil {
 		return err
 	}

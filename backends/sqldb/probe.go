@@ -43,11 +43,11 @@ func (s *Source) probeStatements(ctx context.Context) ([]string, error) {
 		}
 	}
 	if s.user != nil {
-		_, _, err := s.userRow(ctx, l)
+		_, _, err := s.ask(ctx, l, nil).userRow(ctx)
 		keep(s.user.Option+" returns a row for a name that no user has: whoever knows that row's password can log in under any such name.", err)
 	}
 	if s.super != nil {
-		super, err := s.isSuper(ctx, l)
+		super, err := s.ask(ctx, l, nil).isSuper(ctx)
 		if !super {
 			keep("", err)
 		} else {
@@ -55,7 +55,7 @@ func (s *Source) probeStatements(ctx context.Context) ([]string, error) {
 		}
 	}
 	if s.acl != nil {
-		_, err := s.rules(ctx, l)
+		_, err := s.ask(ctx, l, nil).rules(ctx)
 		keep("", err)
 	}
 	return notes, errors.Join(errs...)
@@ -102,7 +102,8 @@ func (s *Source) probeNames(ctx context.Context, name string) (string, error) {
 // spelled returns the row that the userquery finds, nil if there is none, or
 // if the query returns the canonical name, so that spelling does not matter.
 func (s *Source) spelled(ctx context.Context, name string) ([]*string, error) {
-	rows, err := s.query(ctx, s.user, backends.Lookup{Name: name}, 0, 1)
+	l := backends.Lookup{Name: name}
+	rows, err := s.ask(ctx, l, nil).rows(ctx, step{s.user, 0, 1})
 	if err != nil || len(rows.Values) == 0 || len(rows.Columns) != 1 {
 		return nil, err
 	}

@@ -2,7 +2,6 @@ package sqldb
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"unicode/utf8"
 
@@ -110,8 +109,9 @@ func (s *Source) Provides() backends.Checks {
 // PerClient tells whether the userquery asks for the client id.
 func (s *Source) PerClient() bool { return s.user != nil && s.user.has(ClientID) }
 
-// Account runs what is needed to answer, one statement after the other. Of a
-// superuser the rules are not fetched.
+// Account fetches what the look-up wants. Where the statements cannot be sent at
+// once, they run one after the other until the answer is known: of an unknown
+// user nothing more is asked, and of a superuser not the rules.
 func (s *Source) Account(ctx context.Context, l backends.Lookup) (backends.Account, error) {
 	a, err := s.account(ctx, l)
 	if err != nil {
@@ -125,8 +125,13 @@ func (s *Source) account(ctx context.Context, l backends.Lookup) (a backends.Acc
 		return a, backends.ErrNoUser // a server may put a ? for what it cannot read, and match
 	}
 	rulesOnly := l.RulesOnly || s.Checks&backends.CheckUser == 0
-	if !rulesOnly || s.allowAll {
-		if a.Name, a.Hash, err = s.userRow(ctx, l); err != nil {
+	if rulesOnly && l.PasswordOnly {
+		return a, backends.ErrNoUser // there are no passwords here
+	}
+	user := !rulesOnly || s.allowAll
+	asking := s.ask(ctx, l, s.plan(user, !l.PasswordOnly))
+	if user {
+		if a.Name, a.Hash, err = asking.userRow(ctx); err != nil || l.PasswordOnly {
 			return a, err
 		}
 	}
@@ -137,13 +142,13 @@ func (s *Source) account(ctx context.Context, l backends.Lookup) (a backends.Acc
 		return a, nil
 	}
 	if s.super != nil {
-		if a.Super, err = s.isSuper(ctx, l); err != nil || a.Super {
+		if a.Super, err = asking.isSuper(ctx); err != nil || a.Super {
 			return a, err
 		}
 	}
 	a.AllowAll = s.allowAll
 	if s.acl != nil {
-		if a.Sections, err = s.rules(ctx, l); err != nil {
+		if a.Sections, err = asking.rules(ctx); err != nil {
 			return a, err
 		}
 	}
@@ -151,20 +156,4 @@ func (s *Source) account(ctx context.Context, l backends.Lookup) (a backends.Acc
 		return a, backends.ErrNoUser
 	}
 	return a, nil
-}
-
-// query runs a statement and wraps its errors.
-func (s *Source) query(ctx context.Context, st *Statement, l backends.Lookup, access backends.Access, limit int) (Rows, error) {
-	rows, err := s.querier.Query(ctx, st.Text, st.args(l, access), limit)
-	if errors.Is(err, ErrNoMatch) {
-		return Rows{}, nil
-	}
-	if err != nil {
-		return Rows{}, s.wrap(st, err)
-	}
-	return rows, nil
-}
-
-func (s *Source) wrap(st *Statement, err error) error {
-	return fmt.Errorf("asking %s (%s): %w", s.Place, st.Option, err)
 }

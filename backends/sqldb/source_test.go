@@ -34,6 +34,24 @@ func (s *script) Query(_ context.Context, text string, args []any, limit int) (R
 	return r, nil
 }
 
+// batches is a script that takes several statements at once.
+type batches struct {
+	*script
+	sizes []int
+}
+
+func (b *batches) Batch(ctx context.Context, questions []Question) (rows []Rows, err error) {
+	b.sizes = append(b.sizes, len(questions))
+	for _, q := range questions {
+		r, err := b.Query(ctx, q.Text, q.Args, q.Limit)
+		if err != nil {
+			return rows, err
+		}
+		rows = append(rows, r)
+	}
+	return rows, nil
+}
+
 // table makes rows: the columns, then the rows, cells separated by |, NULL for
 // nil.
 func table(columns string, rows ...string) Rows {
@@ -156,29 +174,37 @@ func TestAccount(t *testing.T) {
 		{name: "rules only, no aclquery, no user", config: toAll, lookup: backends.Lookup{Name: "sam", RulesOnly: true},
 			rows: map[string]Rows{user: noUser}, err: backends.ErrNoUser, asked: 1},
 		{name: "rules only, auth-plug without aclquery", config: plug, lookup: backends.Lookup{Name: "sam", RulesOnly: true}, err: backends.ErrNoUser},
+		{name: "no such character in the rules", config: config(user, super, acl, backends.AllChecks),
+			rows: map[string]Rows{user: userRow, acl: table("t", "a")}, fail: map[string]error{super: ErrNoMatch},
+			want: rules("hash", backends.Rule{Pattern: "a", Access: backends.All}), asked: 3},
+		{name: "password only", config: config(user, super, acl, backends.AllChecks), lookup: backends.Lookup{Name: "sam", PasswordOnly: true},
+			rows: map[string]Rows{user: userRow}, want: account("hash"), asked: 1},
+		{name: "password only, no aclquery", config: toAll, lookup: backends.Lookup{Name: "sam", PasswordOnly: true},
+			rows: map[string]Rows{user: userRow}, want: account("hash"), asked: 1},
+		{name: "password only, no user", config: config(user, super, acl, backends.AllChecks), lookup: backends.Lookup{Name: "sam", PasswordOnly: true},
+			rows: map[string]Rows{user: noUser}, err: backends.ErrNoUser, asked: 1},
+		{name: "password only, user not registered", config: config(user, "", acl, backends.CheckACL),
+			lookup: backends.Lookup{Name: "sam", PasswordOnly: true}, err: backends.ErrNoUser},
 		{name: "user not registered", config: config(user, "", acl, backends.CheckACL),
 			rows: map[string]Rows{acl: table("t", "a")}, want: rules("", backends.Rule{Pattern: "a", Access: backends.All}), asked: 1},
 	}
 	for _, tt := range tests {
-		t.Run(tt.name, func(t *testing.T) {
-			q := &script{answers: map[string]Rows{}, fail: map[string]error{}}
-			for k, v := range tt.rows {
-				q.answers[k+" [sam]"] = v
-			}
-			for k, v := range tt.fail {
-				q.fail[k+" [sam]"] = v
-			}
+		q := &script{answers: map[string]Rows{}, fail: map[string]error{}}
+		for k, v := range tt.rows {
+			q.answers[k+" [sam]"] = v
+		}
+		for k, v := range tt.fail {
+			q.fail[k+" [sam]"] = v
+		}
+		if tt.lookup.Name == "" {
+			tt.lookup.Name = "sam"
+		}
+		check := func(t *testing.T, q Querier) {
 			s, _, err := New(tt.config, q)
 			if err != nil {
 				t.Fatal(err)
 			}
-			if tt.lookup.Name == "" {
-				tt.lookup.Name = "sam"
-			}
 			got, err := s.Account(t.Context(), tt.lookup)
-			if len(q.asked) != tt.asked {
-				t.Errorf("asked %q, want %d statements", q.asked, tt.asked)
-			}
 			if !reflect.DeepEqual(got, tt.want) {
 				t.Errorf("got %+v, want %+v", got, tt.want)
 			}
@@ -192,6 +218,25 @@ func TestAccount(t *testing.T) {
 			if tt.text != "" && errors.Is(err, backends.ErrNoUser) {
 				t.Error("an outage is taken for an unknown user")
 			}
+		}
+		t.Run(tt.name, func(t *testing.T) {
+			check(t, q)
+			if len(q.asked) != tt.asked {
+				t.Errorf("asked %q, want %d statements", q.asked, tt.asked)
+			}
+		})
+		t.Run(tt.name+", at once", func(t *testing.T) { // the same answers
+			b := &batches{script: q}
+			check(t, b)
+			want := 1
+			for _, err := range tt.fail {
+				if errors.Is(err, ErrNoMatch) && tt.asked > 1 {
+					want = 2 // the server broke off
+				}
+			}
+			if len(b.sizes) > want || tt.asked > 1 && len(b.sizes) != want {
+				t.Errorf("asked in batches of %d, want %d batches", b.sizes, want)
+			}
 		})
 	}
 }
@@ -203,8 +248,15 @@ func TestEachRight(t *testing.T) {
 		each + " [sam 2]": table("t", "b"),
 		each + " [sam 4]": table("t", "c", "a"),
 	}}
-	s, _, err := New(config(user, "", each, backends.AllChecks), q)
+	b := &batches{script: q}
+	s, _, err := New(config(user, "", each, backends.AllChecks), b)
 	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.Account(t.Context(), backends.Lookup{Name: "sam"}); err != nil || !reflect.DeepEqual(b.sizes, []int{4}) {
+		t.Fatalf("asked in batches of %d, want one of 4; error %v", b.sizes, err)
+	}
+	if s, _, err = New(config(user, "", each, backends.AllChecks), q); err != nil {
 		t.Fatal(err)
 	}
 	got, err := s.Account(t.Context(), backends.Lookup{Name: "sam"})

@@ -15,8 +15,25 @@ type Querier interface {
 	// Query returns the first rows of the answer, limit at most. It binds the
 	// arguments, strings and int64, as parameters of the statement, and never
 	// writes them into its text. Its error says that the server could not
-	// answer, except [ErrNoMatch].
+	// answer, except [ErrNoMatch], and backends.ErrBadAnswer for a statement
+	// that the server refuses.
 	Query(ctx context.Context, text string, args []any, limit int) (Rows, error)
+}
+
+// Batcher is a Querier that can run several statements in one round trip.
+type Batcher interface {
+	Querier
+	// Batch runs the statements in order, each as Query does, and ends with
+	// the first that fails: it returns the answers of those before it, and its
+	// error.
+	Batch(ctx context.Context, questions []Question) ([]Rows, error)
+}
+
+// Question is one statement of a batch, with the arguments of Querier.Query.
+type Question struct {
+	Text  string
+	Args  []any
+	Limit int
 }
 
 // ErrNoMatch is a Querier's way to say that a parameter cannot be written in
