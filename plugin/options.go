@@ -154,11 +154,11 @@ func declareFormer(s *conf.Set, drivers []backends.Driver) {
 	s.Retire("set allow_anonymous itself, an option of Mosquitto", "allow_anonymous")
 	s.Refuse("this backend is not in this version", "cdbname", "cdbpath", "dbpath", "psk_database")
 	s.RefusePrefix("this backend is not in this version",
-		"pg_", "redis_", "sqlite_", "sqlite", "http_", "jwt_", "mongo_", "grpc_", "js_", "ldap_", "memcached_", "plugin_")
+		"redis_", "sqlite_", "sqlite", "http_", "jwt_", "mongo_", "grpc_", "js_", "ldap_", "memcached_", "plugin_")
 }
 
 // missing are the backends of the predecessors that are not here.
-var missing = []string{"postgres", "redis", "jwt", "http", "sqlite", "mongo", "plugin", "grpc", "js", "ldap", "cdb", "memcached", "psk"}
+var missing = []string{"redis", "jwt", "http", "sqlite", "mongo", "plugin", "grpc", "js", "ldap", "cdb", "memcached", "psk"}
 
 // checksValue is a list of checks.
 type checksValue struct{ list *[]string }

@@ -5,6 +5,7 @@ import (
 	"mosquitto-go-auth/backends"
 	"mosquitto-go-auth/backends/files"
 	"mosquitto-go-auth/backends/mysql"
+	"mosquitto-go-auth/backends/postgres"
 )
 
 // Drivers returns all drivers, in the order in which they are documented.
@@ -12,5 +13,6 @@ func Drivers() []backends.Driver {
 	return []backends.Driver{
 		files.Driver,
 		mysql.Driver,
+		postgres.Driver,
 	}
 }

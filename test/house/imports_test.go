@@ -16,11 +16,13 @@ var rooms = map[string][]string{
 	"backends/sqldb": {"backends", "conf"},
 	"backends/files": {"backends", "conf", "github.com/fsnotify/fsnotify"},
 	"backends/mysql": {"backends", "backends/sqldb", "conf", "github.com/go-sql-driver/mysql"},
-	"backends/all":   {"backends", "backends/files", "backends/mysql"},
-	"plugin/acl":     {"backends"},
-	"plugin":         {"backends", "conf", "hashing", "plugin/acl"},
-	"cgo":            {"C", "unsafe", "backends", "backends/all", "conf", "plugin", "plugin/acl"},
-	"cmd/go-auth":    {"backends", "backends/all", "conf", "hashing", "plugin", "plugin/acl", "golang.org/x/sys/unix"},
+	"backends/postgres": {"backends", "backends/sqldb", "conf", "github.com/jackc/pgx/v5", "github.com/jackc/pgx/v5/pgconn",
+		"github.com/jackc/pgx/v5/pgtype", "github.com/jackc/pgx/v5/pgxpool"},
+	"backends/all": {"backends", "backends/files", "backends/mysql", "backends/postgres"},
+	"plugin/acl":   {"backends"},
+	"plugin":       {"backends", "conf", "hashing", "plugin/acl"},
+	"cgo":          {"C", "unsafe", "backends", "backends/all", "conf", "plugin", "plugin/acl"},
+	"cmd/go-auth":  {"backends", "backends/all", "conf", "hashing", "plugin", "plugin/acl", "golang.org/x/sys/unix"},
 }
 
 // forTests are packages that only tests import.

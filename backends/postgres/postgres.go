@@ -1,0 +1,93 @@
+// Package postgres reads accounts from PostgreSQL, with the options and the
+// queries of both predecessors.
+package postgres
+
+import (
+	"context"
+	"errors"
+
+	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/backends/sqldb"
+	"mosquitto-go-auth/conf"
+)
+
+// Driver makes backends that ask a PostgreSQL server, or the first of several
+// that answers.
+var Driver = backends.Driver{
+	Name:    "postgres",
+	Prefix:  "pg",
+	Doc:     "tables in PostgreSQL",
+	Declare: declare,
+}
+
+// Postgres is a [backends.Backend] over a pool of connections, which are made
+// when they are needed.
+type Postgres struct {
+	pool   *pool
+	source *sqldb.Source
+}
+
+var (
+	_ backends.Backend   = (*Postgres)(nil)
+	_ backends.Prober    = (*Postgres)(nil)
+	_ backends.PerClient = (*Postgres)(nil)
+	_ backends.Watcher   = (*Listening)(nil)
+	_ sqldb.Batcher      = (*pool)(nil)
+)
+
+func declare(s *conf.Set) backends.Open {
+	o := declareOptions(s)
+	return func(checks backends.Checks) (backends.Opened, error) {
+		return o.open(checks)
+	}
+}
+
+// open makes the backend without a word to the server.
+func (o *options) open(checks backends.Checks) (backends.Opened, error) {
+	config, notes, faults := o.config()
+	p := &pool{}
+	source, queryNotes, err := sqldb.New(sqldb.Config{
+		Dialect: sqldb.Postgres,
+		Place:   o.place(),
+		User:    o.query("pg_userquery", o.userquery),
+		Super:   o.query("pg_superquery", o.superquery),
+		ACL:     o.query("pg_aclquery", o.aclquery),
+		Checks:  checks,
+	}, p)
+	var more conf.Faults
+	if errors.As(err, &more) {
+		faults = append(faults, more...)
+	}
+	if len(faults) > 0 {
+		return backends.Opened{}, faults
+	}
+	if err := p.open(config, len(o.hosts)); err != nil {
+		return backends.Opened{}, err
+	}
+	opened := backends.Opened{Provides: source.Provides(), Notes: append(notes, queryNotes...)}
+	b := &Postgres{p, source}
+	opened.Backend = b
+	if o.channel != "" {
+		opened.Backend = &Listening{b, o.channel, config}
+	}
+	return opened, nil
+}
+
+// User fetches an account. All statements go to the server in one round trip.
+func (p *Postgres) User(ctx context.Context, l backends.Lookup) (backends.Account, error) {
+	return p.source.Account(ctx, l)
+}
+
+// PerClient tells whether the userquery asks for the client id.
+func (p *Postgres) PerClient() bool { return p.source.PerClient() }
+
+// Probe examines the queries and how the server compares names.
+func (p *Postgres) Probe(ctx context.Context, name string) ([]string, error) {
+	return p.source.Probe(ctx, name)
+}
+
+// Close ends the connections, and with them the statements that they run.
+func (p *Postgres) Close() error {
+	p.pool.close()
+	return nil
+}
