@@ -129,31 +129,34 @@ func (p *pool) batch(ctx context.Context, questions []sqldb.Question) (rows []sq
 		b.ExecParams(q.Text, values(q.Args), nil, nil, nil)
 	}
 	results := conn.Conn().PgConn().ExecBatch(ctx, b)
-	for results.NextResult() {
-		answer, err := read(results.ResultReader(), questions[len(rows)].Limit)
-		if err != nil {
-			break // Close returns it
-		}
-		rows = append(rows, answer)
-	}
-	err = results.Close()
-	if err == nil {
-		err = complete(rows, len(questions))
+	rows, err = answers(results, questions)
+	if e := results.Close(); e != nil {
+		err = e
 	}
 	return rows, err != nil && ctx.Err() == nil && conn.Conn().IsClosed(), err
 }
 
-// complete makes sure that each statement has answered with columns.
-func complete(rows []sqldb.Rows, n int) error {
-	for _, r := range rows {
-		if len(r.Columns) == 0 {
-			return &badAnswer{"the statement returns no columns; write a SELECT", nil}
+var (
+	errNoStatement = &badAnswer{"there is no statement; write a SELECT", nil}
+	errNoColumns   = &badAnswer{"the statement returns no columns; write a SELECT", nil}
+)
+
+// answers reads the answers up to the first that is none.
+func answers(results *pgconn.MultiResultReader, questions []sqldb.Question) (rows []sqldb.Rows, err error) {
+	for _, q := range questions {
+		if !results.NextResult() {
+			return rows, errNoStatement // unless Close tells of another error
 		}
+		answer, err := read(results.ResultReader(), q.Limit)
+		if err != nil {
+			return rows, err
+		}
+		if len(answer.Columns) == 0 {
+			return rows, errNoColumns
+		}
+		rows = append(rows, answer)
 	}
-	if len(rows) != n {
-		return &badAnswer{"there is no statement; write a SELECT", nil}
-	}
-	return nil
+	return rows, nil
 }
 
 // values writes arguments as Postgres reads them.

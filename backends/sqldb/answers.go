@@ -28,7 +28,7 @@ func misshapen(format string, args ...any) error {
 // columns complains unless there are between min and max columns. No columns
 // at all mean that the statement was not run ([ErrNoMatch]).
 func columns(r Rows, min, max int, wanted string) error {
-	if n := len(r.Columns); n != 0 && (n < min || n > max) {
+	if n := len(r.Columns); (n != 0 || len(r.Values) > 0) && (n < min || n > max) {
 		return misshapen("the query returns %d columns; write one that returns %s", n, wanted)
 	}
 	return nil

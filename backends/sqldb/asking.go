@@ -75,11 +75,11 @@ func (a *asking) fetch(ctx context.Context, b Batcher, steps []step) {
 		for _, r := range rows {
 			a.ahead = append(a.ahead, answer{rows: r})
 		}
-		if len(rows) >= len(steps) {
+		if err == nil {
 			return
 		}
 		a.ahead = append(a.ahead, answer{err: err})
-		if !errors.Is(err, ErrNoMatch) {
+		if !errors.Is(err, ErrNoMatch) || len(rows) >= len(steps) {
 			return
 		}
 		steps = steps[len(rows)+1:]
