@@ -199,7 +199,7 @@ func advise(err error) string {
 		advice = "our own user may not use the database, see mysql_dbname and GRANT SELECT"
 	case unknownDatabase:
 		advice = "there is no such database, see mysql_dbname"
-	case tooMany, tooManyOfUser:
+	case tooMany, tooManyOfUser, userLimit:
 		advice = "the server has no connection left for us, see its max_connections and mysql_max_open_conns"
 	case hostBlocked:
 		advice = "the server has blocked this host after too many broken connections, mysqladmin flush-hosts lets it in again"

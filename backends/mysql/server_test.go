@@ -34,7 +34,11 @@ func newMortal(t *testing.T, o mariadbtest.Options) *server {
 
 // durable is one whose data outlive a crash.
 func durable(t *testing.T) *server {
-	return newMortal(t, mariadbtest.Options{Args: []string{"--innodb-flush-log-at-trx-commit=1"}})
+	return newMortalWith(t, "--innodb-flush-log-at-trx-commit=1")
+}
+
+func newMortalWith(t *testing.T, args ...string) *server {
+	return newMortal(t, mariadbtest.Options{Args: args})
 }
 
 func onServer(t *testing.T, m *mariadbtest.Server) *server {
