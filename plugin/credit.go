@@ -10,8 +10,9 @@ type Credit struct {
 	left  time.Duration
 	since time.Time
 	turn  uint64
-	used  bool // in that turn of the broker's loop, until
-	until time.Time
+	used  bool          // in that turn of the broker's loop, until
+	until time.Time     // the end of the last wait
+	row   time.Duration // waits that followed each other by then, less what was between them
 }
 
 const (
@@ -28,10 +29,11 @@ func newCredit(now func() time.Time) *Credit {
 }
 
 // Available is how long a wait may last that begins now, in this turn of the
-// broker's loop: 0 if there was one in this turn already, or in the one before
-// and without a pause since. What others sent during a wait is then served
-// before the next.
-func (c *Credit) Available(turn uint64) time.Duration {
+// broker's loop. It is 0 if there was one in this turn already, or in the one before
+// and without a pause since: what others sent during a wait is served before the
+// next. Waits that follow each other may take as long as one, which is most, for
+// others see them as one.
+func (c *Credit) Available(turn uint64, most time.Duration) time.Duration {
 	now := c.now()
 	if c.used && (turn == c.turn || turn == c.turn+1 && now.Sub(c.until) < creditPause) {
 		return 0
@@ -39,11 +41,19 @@ func (c *Credit) Available(turn uint64) time.Duration {
 	refill := time.Duration(now.Sub(c.since).Seconds() * float64(creditRefill))
 	c.left = min(c.left+max(refill, 0), creditMax)
 	c.since = now
-	return max(c.left, 0)
+	return max(min(c.left, most-c.rowAt(now)), 0)
 }
 
-// Spend takes away what a wait took.
+// Spend takes away what a wait took that ends now.
 func (c *Credit) Spend(turn uint64, waited time.Duration) {
-	c.turn, c.used, c.until = turn, true, c.now()
+	now := c.now()
+	c.row = c.rowAt(now.Add(-waited)) + waited
+	c.turn, c.used, c.until = turn, true, now
 	c.left -= waited
+}
+
+// rowAt is what is left of the waits in a row: who was served between them waited
+// for one only.
+func (c *Credit) rowAt(now time.Time) time.Duration {
+	return max(c.row-max(now.Sub(c.until), 0), 0)
 }

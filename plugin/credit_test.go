@@ -8,36 +8,38 @@ import (
 func TestCredit(t *testing.T) {
 	now := time.Unix(1000, 0)
 	c := newCredit(func() time.Time { return now })
+	const most = 150 * time.Millisecond
 	turn := uint64(1)
 	for _, step := range []struct {
 		what      string
 		pass      time.Duration
 		turns     uint64
-		spend     time.Duration
-		available time.Duration // before it is spent
+		available time.Duration // in µs
+		spend     time.Duration // in ms, during which the clock goes on
 	}{
-		{"full", 0, 2, 100, 250},
+		{"full", 0, 2, 150000, 50},
 		{"once per turn", 0, 0, 0, 0},
 		{"nor in the next", 0, 1, 0, 0},
-		{"the rest", 0, 1, 100, 150},
-		{"in the next after a pause", 20 * time.Millisecond, 1, 51, 51},
-		{"spent", 0, 2, 0, 0},
-		{"refills by 50 ms a second", time.Second, 2, 50, 50},
-		{"spent again", 0, 2, 0, 0},
-		{"a little", 100 * time.Millisecond, 2, 20, 5},
-		{"overdrawn", 200 * time.Millisecond, 2, 0, 0},
-		{"paid back", 300 * time.Millisecond, 2, 0, 10},
-		{"never more than 250 ms", time.Hour, 2, 0, 250},
-		{"nor less, if the clock goes back", -time.Hour, 2, 250, 250},
-		{"spent", 0, 2, 0, 0},
-		{"goes on from there", 2 * time.Second, 2, 0, 100},
+		{"the rest of a row", 0, 1, 100000, 60},
+		{"less than one", 10 * time.Millisecond, 2, 50000, 50},
+		{"the row is full", 0, 2, 0, 0},
+		{"what was between does not count", 60 * time.Millisecond, 2, 60000, 60},
+		{"in the next after a pause", 20 * time.Millisecond, 1, 20000, 0},
+		{"the rest", 200 * time.Millisecond, 1, 55500, 45},
+		{"spent", 0, 2, 12750, 12},
+		{"refills by 50 ms a second", time.Second, 2, 51350, 60},
+		{"overdrawn", 100 * time.Millisecond, 2, 0, 0},
+		{"paid back", 300 * time.Millisecond, 2, 14350, 0},
+		{"never more than one wait", time.Hour, 2, 150000, 0},
+		{"nor less, if the clock goes back", -time.Hour, 2, 150000, 150},
 	} {
 		now = now.Add(step.pass)
 		turn += step.turns
-		if got := c.Available(turn); got != step.available*time.Millisecond {
-			t.Errorf("%s: %v, want %v", step.what, got, step.available*time.Millisecond)
+		if got := c.Available(turn, most); got != step.available*time.Microsecond {
+			t.Errorf("%s: %v, want %v", step.what, got, step.available*time.Microsecond)
 		}
 		if step.spend > 0 {
+			now = now.Add(step.spend * time.Millisecond)
 			c.Spend(turn, step.spend*time.Millisecond)
 		}
 	}

@@ -199,7 +199,7 @@ func (e *Engine) wait(j *job, expected time.Duration) (result, bool) {
 		return r, true
 	}
 	turn := e.host.Turn()
-	budget := min(e.loginWait(), e.credit.Available(turn))
+	budget := e.credit.Available(turn, e.loginWait())
 	if budget <= 0 || expected < 0 || expected > budget {
 		return result{}, false
 	}
