@@ -137,7 +137,7 @@ func (o *options) declareLog(s *conf.Set) {
 func declareFormer(s *conf.Set, drivers []backends.Driver) {
 	s.Retire("rights are kept in memory and refreshed, and no password is ever kept (see acl_cache_seconds, hash_memo)",
 		"cache", "cache_type", "cache_reset", "cache_refresh", "cache_mode", "cache_host", "cache_port", "cache_password",
-		"cache_db", "cache_addresses", "redis_cluster_addresses", "auth_cache_seconds", "auth_cacheseconds", "auth_jitter_seconds",
+		"cache_db", "cache_addresses", "auth_cache_seconds", "auth_cacheseconds", "auth_jitter_seconds",
 		"auth_jitter_second", "acl_jitter_seconds", "auth_cachejitter", "auth_cacheijitter", "acl_cachejitter")
 	for _, name := range []string{"hasher", "hasher_cost", "hasher_iterations", "hasher_keylen", "hasher_salt_size",
 		"hasher_algorithm", "hasher_memory", "hasher_parallelism", "salt_size"} {
@@ -154,11 +154,11 @@ func declareFormer(s *conf.Set, drivers []backends.Driver) {
 	s.Retire("set allow_anonymous itself, an option of Mosquitto", "allow_anonymous")
 	s.Refuse("this backend is not in this version", "cdbname", "cdbpath", "dbpath", "psk_database")
 	s.RefusePrefix("this backend is not in this version",
-		"redis_", "sqlite_", "sqlite", "http_", "jwt_", "mongo_", "grpc_", "js_", "ldap_", "memcached_", "plugin_")
+		"sqlite_", "sqlite", "http_", "jwt_", "mongo_", "grpc_", "js_", "ldap_", "memcached_", "plugin_")
 }
 
 // missing are the backends of the predecessors that are not here.
-var missing = []string{"redis", "jwt", "http", "sqlite", "mongo", "plugin", "grpc", "js", "ldap", "cdb", "memcached", "psk"}
+var missing = []string{"jwt", "http", "sqlite", "mongo", "plugin", "grpc", "js", "ldap", "cdb", "memcached", "psk"}
 
 // checksValue is a list of checks.
 type checksValue struct{ list *[]string }

@@ -6,6 +6,7 @@ import (
 	"mosquitto-go-auth/backends/files"
 	"mosquitto-go-auth/backends/mysql"
 	"mosquitto-go-auth/backends/postgres"
+	"mosquitto-go-auth/backends/redis"
 )
 
 // Drivers returns all drivers, in the order in which they are documented.
@@ -14,5 +15,6 @@ func Drivers() []backends.Driver {
 		files.Driver,
 		mysql.Driver,
 		postgres.Driver,
+		redis.Driver,
 	}
 }

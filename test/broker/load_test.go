@@ -171,7 +171,7 @@ plugin_opt_files_regster user
 		[]string{"/bad:2: ", "/bad:4: "}},
 	{"both kinds of rules", "plugin_opt_acl_file {{.Dir}}/good\nplugin_opt_files_acl_path {{.Dir}}/good\n",
 		[]string{"give one of them"}},
-	{"a backend that is not here", "plugin_opt_backends redis\n", []string{"the backend redis is not in this version"}},
+	{"a backend that is not here", "plugin_opt_backends mongo\n", []string{"the backend mongo is not in this version"}},
 }
 
 func TestFailedStart(t *testing.T) {

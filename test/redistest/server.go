@@ -132,7 +132,7 @@ func (s *Server) Client() *redis.Client {
 	if s.client == nil {
 		logging.Disable() // a server that is starting is no news
 		o := *s.options
-		o.Protocol, o.MaxRetries, o.DialerRetries, o.DisableIdentity = 2, -1, 1, true
+		o.Protocol, o.MaxRetries, o.DialerRetries, o.DisableIdentity = 2, 3, 1, true // a fail-over cuts connections
 		o.MaintNotificationsConfig = &maintnotifications.Config{Mode: maintnotifications.ModeDisabled}
 		if s.dir != "" && !s.sentinel() {
 			o.Network, o.Addr = "unix", s.Socket() // also where the port is TLS's
