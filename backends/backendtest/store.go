@@ -34,11 +34,11 @@ type Store struct {
 	// [backends.Watcher] that learns of what Set does.
 	Watches bool
 
-	// Link, if the store is a server, returns options that have the driver
-	// reach it at an address of the kind 127.0.0.1:port instead. Server is the
-	// address where it listens (host:port, or a socket with a leading slash).
-	Link   func(address string) (options string)
-	Server string
+	// Through, of a store that is a server, returns options that have the driver
+	// reach it at an address (host:port) instead. Server is where it listens:
+	// host:port, or a socket with a leading slash.
+	Through func(address string) (options string)
+	Server  string
 
 	Shapes []Shape // answers that are no account
 }

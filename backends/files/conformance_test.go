@@ -54,6 +54,7 @@ func TestConformance(t *testing.T) {
 				Denies:            true,
 				NoSupers:          true,
 				NoRules:           g.option == "files_acl_path", // topics of users without a password are dropped
+				Watches:           true,
 				FreeSubscriptions: g.judged&backends.Subscribe == 0,
 			})
 		})

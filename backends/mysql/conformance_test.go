@@ -3,7 +3,9 @@ package mysql_test
 import (
 	"database/sql"
 	"fmt"
+	"net"
 	"os"
+	"strconv"
 	"testing"
 	"unicode/utf8"
 
@@ -77,6 +79,11 @@ func TestConformance(t *testing.T) {
 			}
 			if tt.name == "schema" {
 				s.Shapes = shapes
+				s.Server = net.JoinHostPort(server.Host(), strconv.Itoa(server.Port()))
+				s.Through = func(address string) string {
+					host, port, _ := net.SplitHostPort(address)
+					return "mysql_host " + host + "\nmysql_port " + port
+				}
 			}
 			backendtest.Run(t, s)
 		})
