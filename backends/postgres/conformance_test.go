@@ -3,7 +3,9 @@ package postgres_test
 import (
 	"context"
 	"fmt"
+	"net"
 	"os"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -85,6 +87,13 @@ func TestConformance(t *testing.T) {
 			}
 			if tt.name == "schema" {
 				s.Shapes = shapes
+				s.Options += "\npg_notify_channel go_auth"
+				s.Watches = true
+				s.Server = net.JoinHostPort(server.Host(), strconv.Itoa(server.Port()))
+				s.Through = func(address string) string {
+					host, port, _ := net.SplitHostPort(address)
+					return "pg_host " + host + "\npg_port " + port
+				}
 			}
 			backendtest.Run(t, s)
 		})
