@@ -29,6 +29,8 @@ type source struct {
 	decoy    atomic.Pointer[hashing.Hash] // costs what the last hash from there cost
 	told     sync.Map                     // the notes on its contents that were logged
 	compiled compiled                     // if it is in memory
+	changes  changes                      // of which the store told
+	said     string                       // at the last reading, used by the job that reads again only
 }
 
 func (s *source) asked(c backends.Checks) bool { return s.checks&c != 0 }
@@ -74,6 +76,25 @@ func (c *chain) route(name string) (in []int, inner string) {
 		}
 	}
 	return c.all, name
+}
+
+// users returns the users that a source is asked about by a name: the contrary of
+// route.
+func (c *chain) users(source int, inner string) (names []string) {
+	candidates := []string{inner}
+	if c.strip {
+		for prefix, in := range c.prefixed {
+			if slices.Contains(in, source) {
+				candidates = append(candidates, prefix+"_"+inner)
+			}
+		}
+	}
+	for _, name := range candidates {
+		if in, got := c.route(name); got == inner && slices.Contains(in, source) {
+			names = append(names, name)
+		}
+	}
+	return names
 }
 
 // downLast puts those that failed last behind the others: a login that another
@@ -128,6 +149,7 @@ func openChain(set *conf.Set, o *options, drivers []backends.Driver, open map[st
 			continue
 		}
 		s.Opened = opened
+		s.said = strings.Join(opened.Notes, "\n")
 		s.checks &= opened.Provides
 		s.salt = o.saltOf(name)
 		_, s.inMemory = opened.Backend.(backends.InMemory)

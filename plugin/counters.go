@@ -14,6 +14,9 @@ type Counters struct {
 	AddressFull atomic.Int64 // by address_max
 	NoCredit    atomic.Int64 // that the broker could not wait for
 
+	Notices     atomic.Int64 // of changes, from the stores
+	WatchesLost atomic.Int64 // that failed and had worked, or did not begin to
+
 	Checks        atomic.Int64 // ACL checks that came as far as the engine
 	UnknownRights atomic.Int64 // of these, denied for want of the user's rights
 }
@@ -21,8 +24,8 @@ type Counters struct {
 func (c *Counters) String() string {
 	return fmt.Sprintf("logins: %d accepted, %d refused, %d unavailable, %d delayed, "+
 		"%d told to come back (%d for queue_max, %d for address_max, %d for want of credit); "+
-		"%d ACL checks answered in Go, %d of them denied for want of the rights; %d clients kicked, %d faults",
+		"%d ACL checks answered in Go, %d of them denied for want of the rights; %d notices of changes, %d clients kicked, %d faults",
 		c.Accepted.Load(), c.Refused.Load(), c.Unavailable.Load(), c.Delayed.Load(),
 		c.ComeBack.Load(), c.QueueFull.Load(), c.AddressFull.Load(), c.NoCredit.Load(),
-		c.Checks.Load(), c.UnknownRights.Load(), c.Kicked.Load(), c.Panics.Load())
+		c.Checks.Load(), c.UnknownRights.Load(), c.Notices.Load(), c.Kicked.Load(), c.Panics.Load())
 }

@@ -72,5 +72,14 @@ func (s *earlies) take(key mac) (result, bool) {
 
 func (s *earlies) drop(key mac) { delete(s.byKey, key) }
 
+// dropNames drops those of the users given.
+func (s *earlies) dropNames(names map[string]bool) {
+	for key, f := range s.byKey {
+		if names[f.job.name] {
+			delete(s.byKey, key)
+		}
+	}
+}
+
 // clear drops all: what they rest on may have changed.
 func (s *earlies) clear() { clear(s.byKey) }

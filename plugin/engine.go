@@ -43,16 +43,18 @@ type Engine struct {
 	// Rights.
 	rights   Rights
 	profiles map[string]*profile
+	order    []*profile      // the same, each at its place
 	fetching map[string]*job // the jobs that fetch a profile, by user name
 	unknown  recent[mac]     // users whose rights were not known in time
 	refreshes
+	notices
 
 	// Reloads.
-	reaskEnd    time.Time // until when 2.0 asks about all sessions
-	reloading   bool      // a worker has the backends read their sources again
-	reloadAgain bool
-	reloaded    time.Time
-	reread      []string // users whose rights in memory are to be looked up again
+	reaskEnd  time.Time // until when 2.0 asks about all sessions
+	reloading bool      // a worker has backends read their sources again
+	next      *job      // the reading after that
+	reloaded  time.Time
+	reread    []string // users whose rights in memory are to be looked up again
 }
 
 // Process is what the instances in one broker share.
@@ -142,8 +144,10 @@ func (e *Engine) employ(process *Process, c *chain) {
 	w.ctx, w.stop = context.WithCancel(context.Background())
 	w.threads = newThreads(w.ctx, process.Hashing.Size(), process.HashThread)
 	e.work = w
-	for i := range c.sources {
+	e.notices = newNotices(len(c.sources), e.o.refreshRate)
+	for i, s := range c.sources {
 		w.probe(i, "")
+		w.watch(s)
 	}
 }
 
@@ -198,6 +202,7 @@ func (e *Engine) TickWithin() (again bool) { return e.tick(false) }
 func (e *Engine) tick(calls bool) (again bool) {
 	e.tickets.turn()
 	e.take()
+	e.heed()
 	for start := time.Now(); len(e.arrived) > 0 && time.Since(start) <= turnTime; {
 		r := e.arrived[0]
 		e.arrived = e.arrived[1:]
@@ -205,6 +210,7 @@ func (e *Engine) tick(calls bool) (again bool) {
 		e.deliver(r)
 	}
 	e.rereadSome()
+	e.sweep()
 	if calls {
 		e.disconnect()
 	}
@@ -214,7 +220,7 @@ func (e *Engine) tick(calls bool) (again bool) {
 		e.journal.drain(e.host)
 	}
 	e.endGuards()
-	return e.journal.waits() || len(e.kicks) > 0 || len(e.arrived) > 0 || len(e.reread) > 0 // what waits in the backlog waits for a result
+	return e.journal.waits() || len(e.kicks) > 0 || len(e.arrived) > 0 || len(e.reread) > 0 || e.unswept > 0 // what waits in the backlog waits for a result
 }
 
 // endGuards has Tick called when guards are to be removed.

@@ -68,6 +68,8 @@ type store struct {
 	reloads   int
 	reload    func() ([]string, error)
 	probed    []string
+	watch     func(ctx context.Context, changed func(string)) error // if it is a backends.Watcher
+	perClient bool
 	closed    int
 }
 
@@ -210,6 +212,12 @@ func (s *store) driver() backends.Driver {
 			}
 			opened := backends.Opened{Backend: s, Provides: s.provides}
 			switch {
+			case s.memory && s.watch != nil:
+				opened.Backend = watchedMemory{inMemoryStore{s}}
+			case s.perClient:
+				opened.Backend = perClientStore{watchedStore{s}}
+			case s.watch != nil:
+				opened.Backend = watchedStore{s}
 			case s.memory:
 				opened.Backend = inMemoryStore{s}
 			case s.probes:

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"mosquitto-go-auth/backends"
+	"strings"
 	"time"
+
+	"mosquitto-go-auth/backends"
 )
 
 // fetchShare asks one of so many sources that are left, and gives it its share
@@ -85,28 +87,46 @@ func (w *workers) failed(s *source, name string, err error) {
 // reloadTimeout is how long the reading may take.
 const reloadTimeout = time.Minute
 
-// reload has the backends read their sources again.
+// reload has backends read their sources again.
 func (w *workers) reload(ctx context.Context, j *job) result {
 	ctx, cancel := context.WithTimeout(ctx, reloadTimeout)
 	defer cancel()
 	r := result{job: j, verdict: Accept}
-	for _, s := range w.chain.sources {
+	for _, i := range j.sources {
+		s := w.chain.sources[i]
 		b, ok := s.Backend.(backends.Reloader)
 		if !ok {
 			continue
 		}
 		notes, err := b.Reload(ctx)
+		w.report(s, notes, err, j.told)
+		if err == nil {
+			s.compiled.clear()
+			r.done = append(r.done, i)
+		}
+	}
+	return r
+}
+
+// report logs what came out of reading again. Unless an operator waits for it, what
+// was said the last time is not said once more: a store that is being edited may
+// tell of many changes.
+func (w *workers) report(s *source, notes []string, err error, always bool) {
+	said := strings.Join(notes, "\n")
+	if err != nil {
+		said = err.Error()
+	}
+	again := said == s.said && !always
+	s.said = said
+	switch {
+	case again:
+	case err != nil:
+		w.journal.logf(Error, "%v; what was read before stays in force", s.wrap(err))
+	default:
 		for _, n := range notes {
 			w.journal.logf(Warning, "%s: %s", s.name, n)
 		}
-		if err != nil {
-			w.journal.logf(Error, "%v; what was read before stays in force", s.wrap(err))
-			continue
-		}
-		s.compiled.clear()
-		r.done = append(r.done, s.name)
 	}
-	return r
 }
 
 // expectLogin is how long a login that begins now is likely to take.

@@ -59,8 +59,9 @@ func (e *Engine) finishVerify(r result) {
 	}
 	switch r.verdict {
 	case Accept:
-		s.source, s.hash = r.source, r.hash
+		s.source, s.hash, s.at = r.source, r.hash, j.begun
 		e.install(j.name, r.parts)
+		e.check(j.name, s)
 	case Refuse:
 		e.kick(s, j.clientID, r.why)
 	default:
@@ -75,9 +76,12 @@ func (e *Engine) finishProfile(r result) {
 	if e.fetching[j.name] == j {
 		delete(e.fetching, j.name)
 	}
-	if p := e.profiles[j.name]; r.verdict != Accept || p != nil && p.installed.After(j.begun) {
-		return // a login brought newer ones meanwhile
+	if r.verdict != Accept {
+		return
 	}
-	e.install(j.name, r.parts)
-	e.kickOutdated(j, r.parts)
+	if p := e.profiles[j.name]; p == nil || !p.installed.After(j.begun) { // else a login brought newer ones meanwhile
+		e.install(j.name, r.parts).clientID = j.clientID
+		e.kickOutdated(j, r.parts)
+	}
+	e.lookAgain(j.name)
 }

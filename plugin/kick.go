@@ -11,7 +11,11 @@ func (e *Engine) kickOutdated(j *job, parts []part) {
 			continue
 		}
 		for _, p := range parts {
-			if p.source == s.source && !p.down && (p.none || p.hash != s.hash) {
+			if p.source != s.source || p.down {
+				continue
+			}
+			s.at = j.begun
+			if p.none || p.hash != s.hash {
 				e.kick(s, id, "the account has gone, or its password has changed")
 			}
 		}

@@ -246,8 +246,10 @@ func (e *Engine) accepted(j *job, r result) {
 	e.counts.Accepted.Add(1)
 	e.suspects.remove(j)
 	e.proven.add(j.credentials)
-	e.sessions.add(j.clientID, &session{client: j.client, name: j.name, proof: j.key, source: r.source, hash: r.hash})
-	e.install(j.name, r.parts)
+	s := &session{client: j.client, name: j.name, proof: j.key, source: r.source, hash: r.hash, at: r.asked()}
+	e.sessions.add(j.clientID, s)
+	e.install(j.name, r.parts).clientID = j.clientID
+	e.check(j.name, s)
 	e.remember(r)
 	e.journal.logf(Debug, "user %s, client %s, address %s: accepted, %s", clip(j.name), clip(j.clientID), j.address, r.why)
 	e.probe(r.source, j.name)

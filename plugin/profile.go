@@ -48,6 +48,8 @@ type profile struct {
 	name      string
 	parts     []part
 	rights    acl.Profile // what the parts grant together
+	place     int         // in the order of all
+	clientID  string      // of the client about which the sources were asked last
 	next      time.Time   // when something has to be done: a refresh, or the end of an old part
 	used      bool        // asked since the last look for profiles to drop
 	installed time.Time
@@ -60,8 +62,9 @@ func (e *Engine) install(name string, parts []part) *profile {
 	p := e.profiles[name]
 	if p == nil {
 		e.makeRoom()
-		p = &profile{name: name}
+		p = &profile{name: name, place: len(e.order)}
 		e.profiles[name] = p
+		e.order = append(e.order, p)
 	}
 	for i, n := range parts {
 		k := slices.IndexFunc(p.parts, func(o part) bool { return o.source == n.source })
@@ -74,9 +77,8 @@ func (e *Engine) install(name string, parts []part) *profile {
 	p.parts = parts
 	p.installed = time.Now()
 	e.publish(p, e.oldest(p))
-	if e.outrun(parts) {
-		e.reread = append(e.reread, name)
-		e.host.Wake()
+	if e.hasOutdated(p) {
+		e.lookAgain(name)
 	}
 	return p
 }
@@ -191,10 +193,21 @@ func (e *Engine) fetchProfile(name, clientID string, late bool) *job {
 // makeRoom drops a profile that was not asked lately, where there are too many.
 func (e *Engine) makeRoom() {
 	for len(e.profiles) >= e.o.profilesMax {
-		name := e.leastUsed()
-		delete(e.profiles, name)
-		e.rights.Forget(name)
+		e.drop(e.profiles[e.leastUsed()])
 	}
+}
+
+// drop forgets a profile. The last in the order takes its place, so that those
+// which are yet to be looked at (see sweep) stay the first.
+func (e *Engine) drop(p *profile) {
+	last := len(e.order) - 1
+	e.order[p.place] = e.order[last]
+	e.order[p.place].place = p.place
+	e.order[last] = nil
+	e.order = e.order[:last]
+	e.unswept = min(e.unswept, last)
+	delete(e.profiles, p.name)
+	e.rights.Forget(p.name)
 }
 
 // sampled is how many profiles are looked at to find one to drop.

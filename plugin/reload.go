@@ -19,54 +19,66 @@ func (e *Engine) Reload() {
 	e.early.clear()
 	e.wrong.clear()
 	e.journal.reopen()
-	if e.reloading {
-		e.reloadAgain = true // the reading under way may have begun before the change
-		return
-	}
-	e.readAgain()
+	e.readAgain(e.work.chain.all, true)
 }
 
-func (e *Engine) readAgain() {
-	e.reloading, e.reloadAgain = true, false
-	e.work.submit(&job{kind: jobReload}) // for which there is always room
+// readAgain has backends read their sources again, after the reading under way,
+// which may have begun before the change. The broker was told to, or else the store
+// told of a change.
+func (e *Engine) readAgain(sources []int, told bool) {
+	j := &job{kind: jobReload, sources: sources, told: told}
+	switch {
+	case !e.reloading:
+		e.reloading = true
+		e.work.submit(j) // for which there is always room
+	case e.next == nil || told:
+		e.next = j
+	case !slices.Contains(e.next.sources, sources[0]):
+		e.next.sources = append(slices.Clone(e.next.sources), sources...)
+	}
 }
 
 // finishReload has everything that rests on the backends that were read again
 // looked up anew: at once what is in memory, in its time what is not.
 func (e *Engine) finishReload(r result) {
-	if len(r.done) > 0 {
-		e.journal.logf(Info, "read again: %s", strings.Join(r.done, ", "))
+	var names []string
+	level := Debug // a watch begins with a reading, since something may have changed before
+	for _, i := range r.done {
+		if r.job.told || !e.heard[i].all.IsZero() {
+			level = Info
+		}
+		s := e.work.chain.sources[i]
+		names = append(names, s.name)
+		if s.inMemory {
+			e.changed(i)
+			e.forgetEarly() // they may have come from what was read before
+		}
 	}
-	if e.reloadAgain {
-		e.readAgain()
-		return
+	if len(names) > 0 {
+		e.journal.logf(level, "read again: %s", strings.Join(names, ", "))
 	}
-	e.reloading = false
 	e.reloaded = time.Now()
-	for name := range e.profiles {
-		e.reread = append(e.reread, name)
+	e.reloading = e.next != nil
+	if e.next != nil {
+		e.work.submit(e.next)
+		e.next = nil
 	}
 }
 
-// rereadSome looks up again what rests on sources in memory that were read
-// again, for as long as one turn may take.
+// rereadSome looks up again what rests on sources in memory that have changed,
+// for as long as one turn may take.
 func (e *Engine) rereadSome() {
 	for start := time.Now(); len(e.reread) > 0 && time.Since(start) <= turnTime; {
 		name := e.reread[0]
 		e.reread = e.reread[1:]
-		if e.profiles[name] == nil || !e.work.chain.inMemory(name) {
-			continue
-		}
-		j := &job{kind: jobProfile, name: name, begun: time.Now(), vouchers: e.sessions.vouchers(name)}
-		e.finishProfile(result{job: j, verdict: Accept, parts: e.work.parts(context.Background(), j, nil)})
+		e.rereadOne(name)
 	}
 }
 
-// outrun tells whether parts were read from memory before the last reload.
-func (e *Engine) outrun(parts []part) bool {
-	return slices.ContainsFunc(parts, func(p part) bool {
-		return e.work.chain.sources[p.source].inMemory && !p.down && p.at.Before(e.reloaded)
-	})
+func (e *Engine) rereadOne(name string) {
+	clientID, _ := e.outdated(name)
+	j := &job{kind: jobProfile, name: name, clientID: clientID, begun: time.Now(), vouchers: e.sessions.vouchers(name)}
+	e.finishProfile(result{job: j, verdict: Accept, parts: e.work.parts(context.Background(), j, nil)})
 }
 
 // resume hands over the clients to be verified again, and leaves half of the

@@ -1,6 +1,9 @@
 package plugin
 
-import "slices"
+import (
+	"slices"
+	"time"
+)
 
 // session is what is remembered of a client that was let in. When it is told to
 // reload, the broker asks about every session again, at once; it is answered
@@ -8,11 +11,12 @@ import "slices"
 type session struct {
 	client  Ref
 	name    string
-	proof   mac  // of name, client id and password
-	offline bool // it has no connection now
-	foreign bool // let in by another way than a password: a certificate, another plugin
-	source  int  // that verified the password
-	hash    mac  // of the stored hash that it was verified with
+	proof   mac       // of name, client id and password
+	offline bool      // it has no connection now
+	foreign bool      // let in by another way than a password: a certificate, another plugin
+	source  int       // that verified the password
+	hash    mac       // of the stored hash that it was verified with
+	at      time.Time // the source was asked for that hash then, or later
 }
 
 // sessions are the clients that were let in, by their client ids. They are used

@@ -37,6 +37,8 @@ type job struct {
 	begun       time.Time
 	vouchers    []int       // jobProfile: the sources whose stored hash is wanted too
 	young       []part      // jobLogin: rights that need not be fetched again
+	sources     []int       // jobReload: the backends that are to read again
+	told        bool        // jobReload: the broker was told to
 	reply       chan result // for a caller on a thread of its own; nil: to Tick
 }
 
@@ -69,7 +71,7 @@ type result struct {
 	hashed  bool   // a hash was computed for it
 	parts   []part
 	at      time.Time
-	done    []string // jobReload: the backends that were read again
+	done    []int // jobReload: the backends that were read again
 }
 
 // workers answer the questions that take time. Their methods run in goroutines
