@@ -59,6 +59,9 @@ func (e *Engine) finishVerify(r result) {
 	}
 	switch r.verdict {
 	case Accept:
+		if j.begun.Before(s.at) {
+			return // something newer is known
+		}
 		s.source, s.hash, s.at = r.source, r.hash, j.begun
 		e.install(j.name, r.parts)
 		e.check(j.name, s)

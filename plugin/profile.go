@@ -62,9 +62,8 @@ func (e *Engine) install(name string, parts []part) *profile {
 	p := e.profiles[name]
 	if p == nil {
 		e.makeRoom()
-		p = &profile{name: name, place: len(e.order)}
-		e.profiles[name] = p
-		e.order = append(e.order, p)
+		p = &profile{name: name}
+		e.keep(p)
 	}
 	for i, n := range parts {
 		k := slices.IndexFunc(p.parts, func(o part) bool { return o.source == n.source })
@@ -195,6 +194,13 @@ func (e *Engine) makeRoom() {
 	for len(e.profiles) >= e.o.profilesMax {
 		e.drop(e.profiles[e.leastUsed()])
 	}
+}
+
+// keep adds a profile, as the last in the order.
+func (e *Engine) keep(p *profile) {
+	p.place = len(e.order)
+	e.order = append(e.order, p)
+	e.profiles[p.name] = p
 }
 
 // drop forgets a profile. The last in the order takes its place, so that those

@@ -223,6 +223,67 @@ func TestNoticeDuringASlowHash(t *testing.T) {
 	})
 }
 
+// Likewise where the rights are another store's, which tells of a change during the
+// login.
+func TestNoticeOfRightsDuringALogin(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		users := newStore("users").with("alice", account(right, "a"))
+		rules := newStore("rules").with("alice", backends.Account{Sections: grant("r/#")})
+		n := watched(rules)
+		b := start(t, v21, []*store{users, rules})
+		b.settle()
+		release := rules.hold()
+		b.first(alice)
+		synctest.Wait()
+		rules.set(func() { clear(rules.accounts); rules.held = nil })
+		n.changed("alice")
+		b.settle()
+		release()
+		b.settle()
+		expect(t, "who is in", len(b.clients), 1)
+		expect(t, "the old right", b.may(alice, backends.Read, "r/1"), false)
+	})
+}
+
+// Likewise where a client that is in is verified by another store than at its login.
+func TestNoticeDuringAVerificationElsewhere(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := population(), newStore("second").with("alice", account(right, "a"))
+		n := watched(second)
+		b := start(t, v21, []*store{first, second}, "hash_limit 1", "hash_memo off")
+		b.enter(alice)
+		leave := b.occupied()
+		first.set(func() { first.err = errDown })
+		b.Reload()
+		b.first(b.again(alice))
+		b.settle() // the password is about to be verified by what the second says
+		second.set(func() { second.accounts["alice"] = account(other, "a") })
+		n.changed("alice")
+		b.settle()
+		expect(t, "kicked", len(b.kicked), 0)
+		leave()
+		b.settle()
+		expect(t, "kicked", fmt.Sprint(b.kicked), "[a1]")
+	})
+}
+
+// The rights of a user without a password here are asked for with the client id
+// that they were asked for with before.
+func TestNoticeKeepsTheClientID(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := population()
+		n := watched(db)
+		b := start(t, v21, []*store{db}, "login_wait 250ms")
+		b.settle()
+		expect(t, "a right", b.may(b.stranger("s7", "alice"), backends.Read, "a/1"), true)
+		before := db.asked()
+		n.changed("alice")
+		b.settle()
+		expect(t, "questions", db.asked(), before+1)
+		expect(t, "client id", db.lookups[before].ClientID, "s7")
+	})
+}
+
 // An answer that waits for a client who is to come back does not survive a notice
 // for its user, and that of another does.
 func TestNoticeDropsEarlyResults(t *testing.T) {
