@@ -113,7 +113,7 @@ type notices struct {
 const sweepShare = 9
 
 func newNotices(sources, rate int) notices {
-	return notices{heard: make([]heard, sources), urgent: pace{rate: float64(rate), left: float64(rate), since: time.Now()}}
+	return notices{heard: make([]heard, sources), urgent: newPace(rate)}
 }
 
 // heed takes the notices that came. What rests on what changed is looked up again:

@@ -153,9 +153,10 @@ func (e *Engine) young(name string) (young []part) {
 	if p == nil || e.thorough.take(now) {
 		return nil
 	}
+	_, inner := e.work.chain.route(name)
 	for _, q := range p.parts {
 		memory := e.work.chain.sources[q.source].inMemory
-		if !memory && !q.down && now.Sub(q.at) < e.o.refresh && q.at.After(e.reloaded) {
+		if !memory && !q.down && now.Sub(q.at) < e.o.refresh && q.at.After(e.reloaded) && e.current(q, inner) {
 			young = append(young, q)
 		}
 	}

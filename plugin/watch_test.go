@@ -284,6 +284,36 @@ func TestNoticeKeepsTheClientID(t *testing.T) {
 	})
 }
 
+// Where logins are many, rights that are young are not fetched with each; those that
+// are older than a notice are not young.
+func TestNoticeEndsYouth(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, db, n := noticed(t, v21)
+		login := func(i int) backends.Lookup {
+			before := db.asked()
+			b.first(alice.but(func(c *client) { c.id = fmt.Sprint("c", i) }))
+			synctest.Wait()
+			if db.asked() == before {
+				t.Fatal("the store is not asked")
+			}
+			return db.lookups[len(db.lookups)-1]
+		}
+		for i := range 30 {
+			login(i)
+			b.settle()
+		}
+		expect(t, "young: password only", login(30).PasswordOnly, true)
+		b.settle()
+		release := db.hold()
+		n.changed("alice")
+		b.tick()
+		synctest.Wait()
+		expect(t, "after the notice: password only", login(31).PasswordOnly, false)
+		release()
+		b.settle()
+	})
+}
+
 // An answer that waits for a client who is to come back does not survive a notice
 // for its user, and that of another does.
 func TestNoticeDropsEarlyResults(t *testing.T) {
