@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"fmt"
+	"net"
 	"strings"
 	"testing"
 
@@ -26,13 +27,27 @@ func TestConformance(t *testing.T) {
 	for name, open := range map[string]func(*testing.T) place{"single": single, "cluster": clustered, "sentinel": watched} {
 		t.Run(name, func(t *testing.T) {
 			p := open(t)
-			backendtest.Run(t, backendtest.Store{
+			s := backendtest.Store{
 				Driver:  redis.Driver,
 				Options: p.options,
 				Set:     p.fill,
 				Holds:   func(name string) bool { return name != "common" && !hasSuffix(name) },
 				Shapes:  p.shapes(),
-			})
+			}
+			if name == "single" {
+				server := p.client.(*client.Client)
+				if err := server.ConfigSet(t.Context(), "notify-keyspace-events", "K$sgxe").Err(); err != nil {
+					t.Fatal(err)
+				}
+				s.Options += "\nredis_keyspace_events true"
+				s.Watches = true
+				s.Server = server.Options().Addr
+				s.Through = func(address string) string {
+					host, port, _ := net.SplitHostPort(address)
+					return "redis_host " + host + "\nredis_port " + port
+				}
+			}
+			backendtest.Run(t, s)
 		})
 	}
 }
