@@ -115,10 +115,7 @@ func newRouter(servers []server, t loaded) *router {
 // route writes the servers into a configuration.
 func (r *router) route(c *pgconn.Config) {
 	r.mu.Lock()
-	first := r.first
-	if time.Now().After(r.until) {
-		first = 0
-	}
+	first := r.now()
 	r.mu.Unlock()
 	var list []*pgconn.FallbackConfig
 	for i := range r.servers {
@@ -162,7 +159,15 @@ func (r *router) lookup(ctx context.Context, host string) ([]string, error) {
 func (r *router) connected(to net.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if n, known := r.addresses[to.String()]; known && time.Now().After(r.until) {
+	if n, known := r.addresses[to.String()]; known && n != r.now() {
 		r.first, r.until = n, time.Now().Add(avoidance)
 	}
+}
+
+// now is the server to try first. r.mu is held.
+func (r *router) now() int {
+	if time.Now().After(r.until) {
+		return 0
+	}
+	return r.first
 }

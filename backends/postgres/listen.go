@@ -11,9 +11,9 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
+// silence is how long a channel may be silent before the server is asked whether
+// it is still there, and patience how long it may take to answer.
 const (
-	// silence is how long the channel may be silent before the server is asked
-	// whether it is still there, and patience how long it may take to answer.
 	silence  = 30 * time.Second
 	patience = 5 * time.Second
 )
@@ -21,8 +21,9 @@ const (
 // Listening is a Postgres that learns of changes by NOTIFY.
 type Listening struct {
 	*Postgres
-	channel string
-	config  *pgxpool.Config
+	channel           string
+	config            *pgxpool.Config
+	silence, patience time.Duration
 }
 
 // Watch listens on the channel, over a connection of its own to the primary
@@ -40,7 +41,7 @@ func (l *Listening) Watch(ctx context.Context, changed func(name string)) error 
 	defer closeSoon(conn)
 	changed("")
 	for {
-		notice, err := next(ctx, conn)
+		notice, err := l.next(ctx, conn)
 		if err != nil {
 			return fmt.Errorf("listening on %q of %s: %w", l.channel, l.source.Place, explain(err))
 		}
@@ -59,7 +60,7 @@ func (l *Listening) listen(ctx context.Context) (*pgx.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	bounded, cancel := context.WithTimeout(ctx, patience)
+	bounded, cancel := context.WithTimeout(ctx, l.patience)
 	defer cancel()
 	if _, err := conn.PgConn().Exec(bounded, "LISTEN "+pgx.Identifier{l.channel}.Sanitize()).ReadAll(); err != nil {
 		closeSoon(conn)
@@ -69,15 +70,15 @@ func (l *Listening) listen(ctx context.Context) (*pgx.Conn, error) {
 }
 
 // next waits for a notice, and makes sure meanwhile that the server is there.
-func next(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
+func (l *Listening) next(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
 	for {
-		bounded, cancel := context.WithTimeout(ctx, silence)
+		bounded, cancel := context.WithTimeout(ctx, l.silence)
 		notice, err := conn.WaitForNotification(bounded)
 		cancel()
 		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
 			return notice, err
 		}
-		bounded, cancel = context.WithTimeout(ctx, patience)
+		bounded, cancel = context.WithTimeout(ctx, l.patience)
 		_, err = conn.PgConn().Exec(bounded, "").ReadAll()
 		cancel()
 		if err != nil {

@@ -68,7 +68,7 @@ func (o *options) open(checks backends.Checks) (backends.Opened, error) {
 	b := &Postgres{p, source}
 	opened.Backend = b
 	if o.channel != "" {
-		opened.Backend = &Listening{b, o.channel, config}
+		opened.Backend = &Listening{b, o.channel, config, silence, patience}
 	}
 	return opened, nil
 }

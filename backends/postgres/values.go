@@ -48,14 +48,14 @@ func decode(oid uint32, text string) string {
 	case pgtype.BPCharOID:
 		return strings.TrimRight(text, " ") // char(n) is filled up with blanks that mean nothing
 	case pgtype.ByteaOID:
-		return bytes(text)
+		return byteString(text)
 	}
 	return text
 }
 
-// bytes reads both text forms of a bytea: \x6869, and the older one, in which
+// byteString reads both text forms of a bytea: \x6869, and the older one, in which
 // \\ is a backslash and \123 an octal number.
-func bytes(text string) string {
+func byteString(text string) string {
 	if digits, ok := strings.CutPrefix(text, `\x`); ok {
 		if raw, err := hex.DecodeString(digits); err == nil {
 			return string(raw)

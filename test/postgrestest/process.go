@@ -12,6 +12,14 @@ import (
 	"syscall"
 )
 
+// Command prepares another program to run beside the server, as the same account.
+func (s *Server) Command(path string, args ...string) *exec.Cmd {
+	cmd := s.command("", args...)
+	cmd.Path, cmd.Err = path, nil
+	cmd.Args[0] = path
+	return cmd
+}
+
 // command prepares a program of PostgreSQL to run from the server's directory. It
 // dies with this process, also when that is killed.
 func (s *Server) command(program string, args ...string) *exec.Cmd {
