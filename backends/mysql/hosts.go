@@ -15,7 +15,7 @@ const patience = 500 * time.Millisecond
 
 // lookAgain is how long after a fail-over the hosts before the present one are
 // tried again.
-const lookAgain = 10 * time.Second
+const lookAgain = 5 * time.Second
 
 // hosts makes connections to the first of several hosts that lets us in. It
 // begins with the one that did so last, so that a dead host costs something

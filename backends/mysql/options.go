@@ -28,7 +28,7 @@ type options struct {
 	maxOpen                         int
 	maxLifeTime, connectTimeout     time.Duration
 
-	resolver *net.Resolver // nil for the system's
+	nameServer func(ctx context.Context, network, address string) (net.Conn, error) // nil for the system's
 }
 
 const day = 24 * time.Hour
@@ -183,11 +183,16 @@ func (o *options) config(address string) *mysql.Config {
 	c.AllowFallbackToPlaintext = o.tls.mode == "preferred"
 	c.Logger = &mysql.NopLogger{} // its default writes to the broker's standard error
 	c.Apply(mysql.Charset("utf8mb4", ""))
-	c.DialFunc = func(ctx context.Context, network, address string) (net.Conn, error) {
-		d := net.Dialer{Resolver: o.resolver}
-		return d.DialContext(ctx, network, address)
-	}
+	c.DialFunc = o.dial
 	return c
+}
+
+// dial asks for the host's address with a resolver of its own: a common one
+// would have it wait for an earlier question that the name server has lost.
+func (o *options) dial(ctx context.Context, network, address string) (net.Conn, error) {
+	r := &net.Resolver{PreferGo: o.nameServer != nil, Dial: o.nameServer}
+	d := net.Dialer{Resolver: r}
+	return d.DialContext(ctx, network, address)
 }
 
 func newHost(address string, several bool, client driver.Connector) *host {

@@ -239,9 +239,9 @@ func TestSilentNameServer(t *testing.T) {
 	defer swallows.Close()
 	o := declareOptions(conf.NewSet())
 	o.host, o.dbname, o.userquery = "db.example.org", "d", "SELECT h FROM u WHERE n = ?"
-	o.resolver = &net.Resolver{PreferGo: true, Dial: func(ctx context.Context, _, _ string) (net.Conn, error) {
+	o.nameServer = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "udp", swallows.LocalAddr().String())
-	}}
+	}
 	b, err := o.open(backends.AllChecks)
 	if err != nil {
 		t.Fatal(err)
