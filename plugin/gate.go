@@ -2,6 +2,7 @@ package plugin
 
 import (
 	"context"
+	"slices"
 	"sync"
 	"sync/atomic"
 )
@@ -118,13 +119,32 @@ func (g *Gate) next() *waiter {
 	return nil
 }
 
+// Demote puts those with a key who wait already behind the others.
+func (g *Gate) Demote(key string) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	q := g.first.queues[key]
+	if len(q) == 0 {
+		return
+	}
+	delete(g.first.queues, key)
+	g.first.turn = slices.DeleteFunc(g.first.turn, func(k string) bool { return k == key })
+	for _, w := range q {
+		g.behind.join(key, w)
+	}
+}
+
 func (l *lane) add(key string) *waiter {
 	w := &waiter{entered: make(chan struct{})}
+	l.join(key, w)
+	return w
+}
+
+func (l *lane) join(key string, w *waiter) {
 	if len(l.queues[key]) == 0 {
 		l.turn = append(l.turn, key)
 	}
 	l.queues[key] = append(l.queues[key], w)
-	return w
 }
 
 func (l *lane) next() *waiter {

@@ -15,7 +15,7 @@ import (
 
 // queue has goroutines wait at a gate of one place, in the order of the keys,
 // and returns the keys in the order in which they entered. A key that ends with
-// "-" comes behind.
+// "-" comes behind; one that begins with "!" is demoted.
 func queue(t *testing.T, keys ...string) []string {
 	g := NewGate(1)
 	if err := g.Enter(t.Context(), "holder"); err != nil {
@@ -23,6 +23,10 @@ func queue(t *testing.T, keys ...string) []string {
 	}
 	var entered []string
 	for _, key := range keys {
+		if demoted, ok := strings.CutPrefix(key, "!"); ok {
+			g.Demote(demoted)
+			continue
+		}
 		enter := g.Enter
 		if strings.HasSuffix(key, "-") {
 			enter = g.EnterBehind
@@ -54,6 +58,9 @@ func TestGateFairness(t *testing.T) {
 		{"X- X- A A A A A", "A A A X- A A X-"},
 		{"X- Y- X-", "X- Y- X-"},
 		{"X- X- Y-", "X- Y- X-"},
+		{"A A A !A B C", "B C A A A"},
+		{"A B !A !B C", "C A B"},
+		{"A !Z !A !A B", "B A"},
 	} {
 		synctest.Test(t, func(t *testing.T) {
 			if got := strings.Join(queue(t, strings.Fields(c.come)...), " "); got != c.enter {

@@ -255,6 +255,10 @@ func (w *workers) login(ctx context.Context, j *job) result {
 	if !tried && r.verdict == Refuse {
 		w.spend(ctx, j, in)
 	}
+	if r.verdict == Refuse && j.address != "" { // what comes from there has to let others go first now
+		w.fetches.Demote(j.address)
+		w.hashing.Demote(j.address)
+	}
 	return r
 }
 
