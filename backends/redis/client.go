@@ -74,6 +74,8 @@ func (o *options) settings(dial func(context.Context, string, string) (net.Conn,
 		ReadTimeout:              o.timeout,
 		WriteTimeout:             o.timeout,
 		MaxRetries:               retries,
+		MinRetryBackoff:          time.Millisecond, // it is another connection that is tried
+		MaxRetryBackoff:          10 * time.Millisecond,
 		PoolSize:                 o.poolSize,
 		MaxActiveConns:           o.poolSize,
 		PoolTimeout:              time.Minute, // the question's own deadline comes first

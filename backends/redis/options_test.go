@@ -39,11 +39,7 @@ func load(text string, checks backends.Checks) (backends.Opened, []conf.Remark, 
 func writeCertificate(t *testing.T, dir string) {
 	t.Helper()
 	c := tlstest.New(t, "test", nil)
-	for name, text := range map[string]string{"cert.pem": c.PEM(), "key.pem": c.KeyPEM(t), "text.pem": "no certificate"} {
-		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
-			t.Fatal(err)
-		}
-	}
+	write(t, dir, map[string]string{"cert.pem": c.PEM(), "key.pem": c.KeyPEM(t), "text.pem": "no certificate"})
 }
 
 func TestOptions(t *testing.T) {
@@ -198,6 +194,15 @@ func TestTellsAll(t *testing.T) {
 	for flags, want := range map[string]bool{"": false, "KEA": true, "AK": true, "K$sgxe": true, "gxeK$s": true, "E$sgxe": false, "K$sg": false, "A": false, "Kg": false} {
 		if tellsAll(flags) != want {
 			t.Errorf("%q: %v, want %v", flags, !want, want)
+		}
+	}
+}
+
+func write(t *testing.T, dir string, files map[string]string) {
+	t.Helper()
+	for name, text := range files {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o600); err != nil {
+			t.Fatal(err)
 		}
 	}
 }

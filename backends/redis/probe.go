@@ -21,12 +21,17 @@ const fewKeys = 10_000
 // ask and whether the common sets are sets, looks whether there is any key of
 // ours, and whether the server tells of changes if it is to.
 func (r *Redis) Probe(ctx context.Context, name string) (notes []string, err error) {
-	_, err = r.User(ctx, backends.Lookup{Name: "go-auth probe " + rand.Text()})
-	switch {
-	case errors.Is(err, backends.ErrBadAnswer):
-		notes = append(notes, err.Error()+".")
-	case err != nil && !errors.Is(err, backends.ErrNoUser):
-		return nil, err
+	nobody := backends.Lookup{Name: "go-auth probe " + rand.Text()}
+	rules := nobody
+	rules.RulesOnly = true
+	for _, l := range []backends.Lookup{nobody, rules} {
+		_, err := r.User(ctx, l)
+		switch {
+		case errors.Is(err, backends.ErrBadAnswer):
+			notes = append(notes, err.Error()+".")
+		case err != nil && !errors.Is(err, backends.ErrNoUser):
+			return nil, err
+		}
 	}
 	if name == "" {
 		notes = append(notes, r.probeKeys(ctx)...)
