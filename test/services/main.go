@@ -1,5 +1,5 @@
-// Command services runs a command with a MariaDB of its own, which it names in
-// the environment, and leaves nothing behind. See scripts/services.
+// Command services runs a command with a MariaDB and a PostgreSQL of its own,
+// which it names in the environment, and leaves nothing behind. See scripts/services.
 package main
 
 import (
@@ -12,6 +12,7 @@ import (
 	"syscall"
 
 	"mosquitto-go-auth/test/mariadbtest"
+	"mosquitto-go-auth/test/postgrestest"
 )
 
 func main() {
@@ -19,7 +20,7 @@ func main() {
 		fmt.Fprintln(os.Stderr, "usage: scripts/services COMMAND...")
 		os.Exit(2)
 	}
-	// The server ends when the thread that started it does.
+	// The servers end when the thread that started them does.
 	runtime.LockOSThread()
 	status, err := run(os.Args[1], os.Args[2:])
 	if err != nil {
@@ -35,15 +36,20 @@ func run(name string, args []string) (status int, err error) {
 	signals := make(chan os.Signal, 1)
 	signal.Notify(signals, syscall.SIGINT, syscall.SIGTERM, syscall.SIGHUP)
 
-	server, err := mariadbtest.New(mariadbtest.Options{})
+	mariadb, err := mariadbtest.New(mariadbtest.Options{})
 	if err != nil {
 		return 1, err
 	}
-	defer func() { err = errors.Join(err, server.Close()) }()
+	defer func() { err = errors.Join(err, mariadb.Close()) }()
+	postgres, err := postgrestest.New(postgrestest.Options{})
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, postgres.Close()) }()
 
 	cmd := exec.Command(name, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), mariadbtest.Env+"="+server.DSN())
+	cmd.Env = append(os.Environ(), mariadbtest.Env+"="+mariadb.DSN(), postgrestest.Env+"="+postgres.URL(""))
 	if err := cmd.Start(); err != nil {
 		return 1, err
 	}

@@ -1,0 +1,175 @@
+package stores
+
+import (
+	"fmt"
+	"os"
+	"testing"
+	"time"
+
+	"mosquitto-go-auth/test/brokertest"
+	"mosquitto-go-auth/test/mqtt"
+	"mosquitto-go-auth/test/postgrestest"
+)
+
+// The tables and statements of mosquitto-go-auth's documents.
+const pgTables = `
+CREATE TABLE test_user (id SERIAL PRIMARY KEY, username varchar(100) NOT NULL UNIQUE, password_hash varchar(200) NOT NULL, is_admin boolean NOT NULL);
+CREATE TABLE test_acl (id SERIAL PRIMARY KEY, test_user_id INT NOT NULL REFERENCES test_user ON DELETE CASCADE, topic varchar(200) NOT NULL, rw INT NOT NULL)`
+
+const pgQueries = `
+pg_connect_tries 5
+pg_userquery select password_hash from test_user where username = $1 limit 1
+pg_superquery select count(*) from test_user where username = $1 and is_admin = true
+pg_aclquery select topic from test_acl, test_user where test_user.username = $1 and test_acl.test_user_id = test_user.id and (rw & $2) > 0`
+
+// connection returns the plugin's options for a database.
+func connection(s *postgrestest.Server, database string) string {
+	return fmt.Sprintf("backends postgres\npg_host %s\npg_port %d\npg_dbname %s\npg_user %s\npg_sslmode disable\npg_password unused\n",
+		s.Host(), s.Port(), database, s.User())
+}
+
+// insert makes the users u0 to u7, with the r-w-s numbers of their names for the
+// topic t/NAME, and the superuser admin.
+func insert(t *testing.T, s *postgrestest.Server, database string) {
+	t.Helper()
+	s.Exec(t, database, pgTables, "INSERT INTO test_user (username, password_hash, is_admin) "+
+		"SELECT 'u' || n, '"+stored()+"', false FROM generate_series(0, 7) n; "+
+		"INSERT INTO test_user (username, password_hash, is_admin) VALUES ('admin', '"+stored()+"', true); "+
+		"INSERT INTO test_acl (test_user_id, topic, rw) SELECT id, 't/%u', substr(username, 2)::int FROM test_user WHERE NOT is_admin")
+}
+
+func TestPostgres(t *testing.T) {
+	server := postgrestest.Start(t, postgrestest.Options{})
+	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
+		database := server.Database(t)
+		insert(t, server, database)
+		r := start(t, b, connection(server, database)+pgQueries)
+		admin := login(t, r, "admin")
+		for n, want := range []string{"---", "---", "-w-", "-w-", "--s", "r-s", "-ws", "rws"} {
+			name := fmt.Sprint("u", n)
+			if got := can(t, login(t, r, name), admin, "t/"+name); got != want {
+				t.Errorf("user %s: %s, want %s", name, got, want)
+			}
+		}
+		if got := can(t, login(t, r, "u7"), admin, "t/u6"); got != "---" {
+			t.Errorf("another user's topic: %s", got)
+		}
+		for name, password := range map[string]string{"u1": "wrong", "U1": password, "u1 ": password, "nobody": password, "' OR 1=1 -- ": password, "💀": password} {
+			refused(t, r, name, password, mqtt.NotAuthorized)
+		}
+	})
+}
+
+// What changes in tables with the triggers of schema.sql counts at once.
+func TestPostgresNotices(t *testing.T) {
+	server := postgrestest.Start(t, postgrestest.Options{})
+	schema, err := os.ReadFile("../../backends/postgres/schema.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
+		database := server.Database(t)
+		server.Exec(t, database, string(schema), "INSERT INTO mqtt_user SELECT n, '"+stored()+"', n = 'root' FROM unnest(ARRAY['root', 'ann', 'bob', 'cid']) n",
+			"INSERT INTO mqtt_acl SELECT username, username, 7 FROM mqtt_user")
+		r := start(t, b, connection(server, database)+`
+pg_userquery SELECT password_hash FROM mqtt_user WHERE username = $1
+pg_superquery SELECT is_admin FROM mqtt_user WHERE username = $1
+pg_aclquery SELECT topic, rw FROM mqtt_acl WHERE username = $1
+pg_notify_channel go_auth
+acl_cache_seconds 3600`)
+		root, ann, bob, cid := login(t, r, "root"), login(t, r, "ann"), login(t, r, "bob"), login(t, r, "cid")
+		for name, c := range map[string]*mqtt.Client{"ann": ann, "bob": bob, "cid": cid} {
+			if got := can(t, c, root, name); got != "rws" {
+				t.Fatalf("user %s: %s", name, got)
+			}
+		}
+		server.Exec(t, database, "UPDATE mqtt_acl SET rw = 5 WHERE username = 'cid'")
+		begin := time.Now()
+		brokertest.WaitFor(t, "the end of a right", func() bool { return !writes(t, cid, root, "cid") })
+		t.Logf("a right ended after %v", time.Since(begin))
+		server.Exec(t, database, "UPDATE mqtt_user SET password_hash = NULL WHERE username = 'ann'")
+		t.Logf("a client whose password is gone was disconnected after %v", gone(t, ann))
+		server.Exec(t, database, "DELETE FROM mqtt_user WHERE username = 'bob'")
+		t.Logf("a client without an account was disconnected after %v", gone(t, bob))
+		refused(t, r, "bob", password, mqtt.NotAuthorized)
+
+		// The watch is cut and begun again; what happened meanwhile counts, too.
+		server.Exec(t, "", "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'go-auth listens' AND datname = '"+database+"'")
+		server.Exec(t, database, "DELETE FROM mqtt_user WHERE username = 'cid'")
+		gone(t, cid)
+		if !root.Alive() {
+			t.Error("root was disconnected")
+		}
+	})
+}
+
+// While Postgres is away, clients keep their rights and logins are refused; when
+// it is back, so is service.
+func TestPostgresOutages(t *testing.T) {
+	server := postgrestest.Start(t, postgrestest.Options{})
+	insert(t, server, "postgres")
+	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
+		server.Stop(t)
+		r := start(t, b, connection(server, "postgres")+pgQueries+"\nauth_timeout 1")
+		refused(t, r, "u7", password, mqtt.NotAuthorized) // MQTT 3 has no other word for it
+		server.Restart(t)
+		backWithin(t, 2*time.Second, r, "u7")
+		admin, c := login(t, r, "admin"), login(t, r, "u7")
+		for name, away := range map[string][2]func(testing.TB){
+			"killed": {server.Kill, server.Restart},
+			"paused": {server.Pause, server.Continue},
+		} {
+			away[0](t)
+			waiting := mqtt.Dial(t, r.Addr, client("u5")) // its answer does not matter
+			waiting.Send(waiting.ConnectPacket())
+			if got := can(t, c, admin, "t/u7"); got != "rws" {
+				t.Errorf("%s: rights of a client that is in: %s", name, got)
+			}
+			away[1](t)
+			backWithin(t, 2*time.Second, r, "u5")
+		}
+	})
+}
+
+// refused checks the answer to a login that is not let in.
+func refused(t *testing.T, r *brokertest.Running, name, password string, want mqtt.Code) {
+	t.Helper()
+	if _, answer := mqtt.TryLogin(t, r.Addr, mqtt.As(name, password)); answer.Code != want {
+		t.Errorf("user %q: CONNACK %v, want %v", name, answer.Code, want)
+	}
+}
+
+// can finds out what a client may do with a topic, as r, w and s; what it may not
+// subscribe to, it cannot read. other may do everything.
+func can(t *testing.T, c, other *mqtt.Client, topic string) string {
+	t.Helper()
+	got := []byte("---")
+	if subscribes(c, topic) {
+		got[2] = 's'
+		if writes(t, other, c, topic) {
+			got[0] = 'r'
+		}
+	}
+	if !subscribes(other, topic) {
+		t.Fatalf("client %q is not granted %s", other.ID, topic)
+	}
+	if writes(t, c, other, topic) {
+		got[1] = 'w'
+	}
+	return string(got)
+}
+
+func subscribes(c *mqtt.Client, filter string) bool {
+	code := c.Subscribe(1, filter)[0]
+	return code >= 0 && code < mqtt.Failure
+}
+
+// gone waits until a client is disconnected, and returns how long that took.
+func gone(t *testing.T, c *mqtt.Client) time.Duration {
+	t.Helper()
+	begin := time.Now()
+	brokertest.WaitFor(t, "the end of "+c.ID, func() bool {
+		return c.Publish(mqtt.Message{Topic: "nobody/listens", QoS: 1}) == mqtt.Closed
+	})
+	return time.Since(begin)
+}
