@@ -5,6 +5,7 @@ import (
 	"database/sql/driver"
 	"errors"
 	"fmt"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -217,15 +218,28 @@ func (h *host) connect(ctx context.Context) (c driver.Conn, err error) {
 	if err := h.held(); err != nil {
 		return nil, err
 	}
+	d := &dialed{}
 	defer func() {
-		if p := recover(); p != nil {
+		if recover() != nil {
 			c, err = nil, errPanic
+			d.close()
 		}
 		if err != nil {
 			err = h.note(err)
 		}
 	}()
-	return h.client.Connect(ctx)
+	return h.client.Connect(context.WithValue(ctx, dialed{}, d))
+}
+
+// dialed is what a panic of the client library leaves open. Its zero value is
+// the key under which a context has it.
+type dialed struct{ net.Conn }
+
+func (d *dialed) close() {
+	if d.Conn != nil {
+		// The error that counts is known.
+		_ = d.Close()
+	}
 }
 
 // errPanic stands for a panic of the client library. What it was called with

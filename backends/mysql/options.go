@@ -191,8 +191,12 @@ func (o *options) config(address string) *mysql.Config {
 // would have it wait for an earlier question that the name server has lost.
 func (o *options) dial(ctx context.Context, network, address string) (net.Conn, error) {
 	r := &net.Resolver{PreferGo: o.nameServer != nil, Dial: o.nameServer}
-	d := net.Dialer{Resolver: r}
-	return d.DialContext(ctx, network, address)
+	dialer := net.Dialer{Resolver: r}
+	c, err := dialer.DialContext(ctx, network, address)
+	if d, ok := ctx.Value(dialed{}).(*dialed); ok && err == nil {
+		d.Conn = c
+	}
+	return c, err
 }
 
 func newHost(address string, several bool, client driver.Connector) *host {

@@ -9,6 +9,7 @@ import (
 	"sync"
 	"syscall"
 	"testing"
+	"time"
 
 	"github.com/go-sql-driver/mysql"
 )
@@ -140,7 +141,15 @@ func (s *Server) Restart(t testing.TB) {
 }
 
 // Pause freezes the server: its connections stay open and nothing answers.
-func (s *Server) Pause(t testing.TB) { s.own(t); check(t, s.cmd.Process.Signal(syscall.SIGSTOP)) }
+func (s *Server) Pause(t testing.TB) {
+	s.own(t)
+	check(t, s.cmd.Process.Signal(syscall.SIGSTOP))
+	for end := time.Now().Add(patience); !s.frozen(); time.Sleep(time.Millisecond) {
+		if time.Now().After(end) {
+			t.Fatal("mariadbd does not stop")
+		}
+	}
+}
 
 // Continue undoes Pause.
 func (s *Server) Continue(t testing.TB) { s.own(t); check(t, s.cmd.Process.Signal(syscall.SIGCONT)) }

@@ -1,12 +1,14 @@
 package mariadbtest
 
 import (
+	"fmt"
 	"io/fs"
 	"os"
 	"os/exec"
 	"os/user"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 )
 
@@ -53,4 +55,21 @@ func (s *Server) give() error {
 		}
 		return os.Chown(path, int(to.Uid), int(to.Gid))
 	})
+}
+
+// frozen tells whether all threads of the server are stopped: the signal reaches
+// them one after the other.
+func (s *Server) frozen() bool {
+	tasks, err := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/stat", s.cmd.Process.Pid))
+	if err != nil || len(tasks) == 0 {
+		return false
+	}
+	for _, name := range tasks {
+		text, err := os.ReadFile(name)
+		_, state, ok := strings.Cut(string(text), ") ") // after the program's name
+		if err != nil || !ok || !strings.HasPrefix(state, "T") {
+			return false
+		}
+	}
+	return true
 }
