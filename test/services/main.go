@@ -1,5 +1,5 @@
-// Command services runs a command with a MariaDB and a PostgreSQL of its own,
-// which it names in the environment, and leaves nothing behind. See scripts/services.
+// Command services runs a command with a MariaDB, a PostgreSQL and a Redis of its
+// own, which it names in the environment, and leaves nothing behind. See scripts/services.
 package main
 
 import (
@@ -13,6 +13,7 @@ import (
 
 	"mosquitto-go-auth/test/mariadbtest"
 	"mosquitto-go-auth/test/postgrestest"
+	"mosquitto-go-auth/test/redistest"
 )
 
 func main() {
@@ -46,10 +47,16 @@ func run(name string, args []string) (status int, err error) {
 		return 1, err
 	}
 	defer func() { err = errors.Join(err, postgres.Close()) }()
+	redis, err := redistest.New()
+	if err != nil {
+		return 1, err
+	}
+	defer func() { err = errors.Join(err, redis.Close()) }()
 
 	cmd := exec.Command(name, args...)
 	cmd.Stdin, cmd.Stdout, cmd.Stderr = os.Stdin, os.Stdout, os.Stderr
-	cmd.Env = append(os.Environ(), mariadbtest.Env+"="+mariadb.DSN(), postgrestest.Env+"="+postgres.URL(""))
+	cmd.Env = append(os.Environ(), mariadbtest.Env+"="+mariadb.DSN(), postgrestest.Env+"="+postgres.URL(""),
+		redistest.Env+"=redis://"+redis.Addr())
 	if err := cmd.Start(); err != nil {
 		return 1, err
 	}
