@@ -42,7 +42,6 @@ enum {
 	MOSQ_ERR_NOT_SUPPORTED = 10,
 	MOSQ_ERR_PLUGIN_DEFER = 17,
 	MOSQ_ERR_PLUGIN_IGNORE = 32,  /* 2.1 */
-	MQTT_RC_SERVER_UNAVAILABLE = 136, /* as an answer to a login: 2.1 */
 };
 
 enum {

@@ -100,9 +100,8 @@ static int on_basic_auth(int event, void *data, void *userdata)
 	case LOGIN_PENDING:
 		return MOSQ_ERR_AUTH_DELAYED;
 	case LOGIN_COME_BACK:
-		return MOSQ_ERR_UNKNOWN; /* the broker closes without CONNACK, and clients connect again */
 	case LOGIN_UNAVAILABLE:
-		return host_can_delay() && version == 5 ? MQTT_RC_SERVER_UNAVAILABLE : MOSQ_ERR_AUTH;
+		return MOSQ_ERR_UNKNOWN; /* the broker closes without CONNACK, and clients connect again */
 	default:
 		return MOSQ_ERR_AUTH;
 	}

@@ -89,6 +89,34 @@ func TestUnavailableIsNotRemembered(t *testing.T) {
 	})
 }
 
+// Where no store can be asked, no login is delayed: one that was could only be let
+// in or refused, and not every client comes back from that.
+func TestNothingDelayedInAnOutage(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		first, second := newStore("first"), newStore("second")
+		second.with("alice", account(right, "a"))
+		b := start(t, v21, []*store{first, second})
+		b.prime()
+		for _, s := range b.stores {
+			expect(t, "delayed as long as one may answer", b.first(alice), plugin.Pending)
+			b.settle()
+			s.set(func() { s.err = errDown })
+			b.first(client{id: "finds out", name: "nobody", password: right})
+			b.settle()
+		}
+		for range 3 {
+			expect(t, "in the outage", b.first(alice), plugin.Unavailable)
+			b.pass(time.Second)
+		}
+		for _, s := range b.stores {
+			s.set(func() { s.err = nil })
+		}
+		expect(t, "afterwards, at once", b.first(alice), plugin.Accept)
+		expect(t, "delayed again", b.first(alice.but(func(c *client) { c.id = "a2" })), plugin.Pending)
+		b.settle()
+	})
+}
+
 // The outage of one backend, whichever and however it fails, neither refuses nor
 // delays the users of the other.
 func TestPartialOutage(t *testing.T) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -127,6 +128,17 @@ func (w *workers) report(s *source, notes []string, err error, always bool) {
 			w.journal.logf(Warning, "%s: %s", s.name, n)
 		}
 	}
+}
+
+// allDown tells whether no source can be asked for a password: its login is not
+// delayed then. One that was delayed can only be let in or refused, and after a
+// refusal many clients do not come back; after a closed connection they do.
+func (w *workers) allDown(name string) bool {
+	in, _ := w.chain.route(name)
+	return !slices.ContainsFunc(in, func(i int) bool {
+		s := w.chain.sources[i]
+		return s.asked(backends.CheckUser) && !s.down.Load()
+	})
 }
 
 // expectLogin is how long a login that begins now is likely to take.

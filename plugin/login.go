@@ -35,7 +35,7 @@ func (e *Engine) Login(l Login) Verdict {
 	if r, ok := e.fromMemory(j); ok {
 		return e.conclude(j, r)
 	}
-	if !again && e.delays(&l) {
+	if !again && e.delays(&l) && !e.work.allDown(name) {
 		return e.delay(j)
 	}
 	return e.hurry(j)

@@ -37,3 +37,15 @@ func TryLogin(t testing.TB, addr string, o Options) (*Client, Connack) {
 		c.Drop()
 	}
 }
+
+// TurnedAway connects once, while the broker cannot tell whether the client may
+// come in. It is to close without an answer; but a login that it has delayed it can
+// only let in or refuse.
+func TurnedAway(t testing.TB, addr string, o Options) {
+	t.Helper()
+	c := Dial(t, addr, o)
+	defer c.Drop()
+	if code := c.Connect().Code; code != Closed && (code != NotAuthorized || o.Version == 5) {
+		t.Errorf("login with id %q: %v, and should be turned away", o.ID, code)
+	}
+}

@@ -111,7 +111,7 @@ func TestPostgresOutages(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
 		server.Stop(t)
 		r := start(t, b, connection(server, "postgres")+pgQueries+"\nauth_timeout 1")
-		refused(t, r, "u7", password, mqtt.NotAuthorized) // MQTT 3 has no other word for it
+		mqtt.TurnedAway(t, r.Addr, client("u7"))
 		server.Restart(t)
 		backWithin(t, 2*time.Second, r, "u7")
 		admin, c := login(t, r, "admin"), login(t, r, "u7")

@@ -67,6 +67,51 @@ func comesBack(t *testing.T, r *brokertest.Running, l library, port int, o mqtt.
 	}
 }
 
+// backOff is how long a library may pause that pauses for longer each time.
+const backOff = 20 * time.Second
+
+// A database that is down when they come, and for a while then, is no reason for them
+// to give up.
+func TestLibrariesOutlastAnOutage(t *testing.T) {
+	s := newMortal(t)
+	s.add(t, bcrypt[4], names("user", 2*len(libraries))...)
+	for _, b := range kinds(t) {
+		s.server.Kill(t)
+		r := start(t, b, "backends mysql\n"+s.options(), "")
+		r.WaitLog(t, "logins that need it are refused as unavailable")
+		var turnedAway, all sync.WaitGroup
+		up := make(chan struct{})
+		for i, l := range libraries {
+			for _, version := range l.versions {
+				o := user(fmt.Sprint("user", 2*i+int(version)/5), version)
+				if l.oneTry {
+					continue
+				}
+				turnedAway.Add(1)
+				all.Go(func() {
+					t.Run(fmt.Sprintf("%s/%s/%d", b.Version, l.name, version), func(t *testing.T) {
+						waits := sync.OnceFunc(turnedAway.Done)
+						defer waits()
+						l.start(t, portOf(t, r.Addr), o)
+						r.WaitLog(t, fmt.Sprintf("client %q, address 127.0.0.1: unavailable", o.ID))
+						waits()
+						<-up
+						in := " as " + o.ID + " ("
+						for deadline := time.Now().Add(backOff); !strings.Contains(r.Log(), in) && time.Now().Before(deadline); {
+							time.Sleep(100 * time.Millisecond)
+						}
+						r.WaitLog(t, in)
+					})
+				})
+			}
+		}
+		turnedAway.Wait()
+		s.server.Restart(t)
+		close(up)
+		all.Wait()
+	}
+}
+
 // Single programs that do not come back are let in, one after the other: the
 // broker waits for each. Another one comes when the credit has been refilled, which
 // takes 20 times what was spent.
