@@ -18,7 +18,6 @@ func hashOf(n int) string { return fmt.Sprintf("$hash$of$%d", n) }
 // is gone.
 func testChanges(t *testing.T, s *Store) {
 	b := s.open(t, "")
-	login := backends.Lookup{Name: "sam", ClientID: "c1"}
 	s.set(t, b, sam())
 	fetch(t, b, login)
 
@@ -94,7 +93,7 @@ func testCancelled(t *testing.T, s *Store) {
 			}
 		}
 	}
-	fetch(t, b, backends.Lookup{Name: "sam", ClientID: "c1"})
+	fetch(t, b, login)
 }
 
 // testClose: Close comes back while questions are under way, which end, with an
@@ -111,7 +110,7 @@ func testClose(t *testing.T, s *Store) {
 		ended.Go(func() {
 			defer first()
 			for ctx.Err() == nil {
-				a, err := b.User(ctx, backends.Lookup{Name: "sam", ClientID: "c1"})
+				a, err := b.User(ctx, login)
 				if errors.Is(err, backends.ErrNoUser) || err == nil && a.Hash != "$sam$" {
 					t.Errorf("got the hash %q, error %v", a.Hash, err)
 				}
@@ -132,6 +131,9 @@ func testClose(t *testing.T, s *Store) {
 		}
 	case <-time.After(patience):
 		t.Fatal("Close waits for the questions under way")
+	}
+	if _, err := b.User(within(t), login); errors.Is(err, backends.ErrNoUser) || errors.Is(err, backends.ErrBadAnswer) {
+		t.Errorf("asked when it is closed: %v", err)
 	}
 	cancel()
 	ended.Wait()

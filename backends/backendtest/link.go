@@ -17,6 +17,7 @@ type Link struct {
 	thawed   sync.Cond // or a connection was cut
 	listener net.Listener
 	frozen   bool
+	held     int               // connections that have something on its way while it is frozen
 	conns    map[net.Conn]bool // of both sides
 }
 
@@ -41,6 +42,13 @@ func (l *Link) Freeze() { l.freeze(true) }
 
 // Thaw lets it go on.
 func (l *Link) Thaw() { l.freeze(false) }
+
+// holds tells whether it is frozen and something is on its way.
+func (l *Link) holds() bool {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.held > 0
+}
 
 func (l *Link) freeze(frozen bool) {
 	l.mu.Lock()
@@ -137,9 +145,11 @@ func (l *Link) pass(to, from net.Conn) {
 func (l *Link) wait(c net.Conn) bool {
 	l.mu.Lock()
 	defer l.mu.Unlock()
+	l.held++
 	for l.frozen && l.conns[c] {
 		l.thawed.Wait()
 	}
+	l.held--
 	return l.conns[c]
 }
 

@@ -64,7 +64,7 @@ type Shape struct {
 
 // patience is how long an answer may take before a test fails. It is generous:
 // none of the tests measures time.
-const patience = 20 * time.Second
+const patience = 10 * time.Second
 
 // within returns a context with a deadline, as every question has one.
 func within(t testing.TB) context.Context {

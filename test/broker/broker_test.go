@@ -46,13 +46,14 @@ func accounts(names ...string) string {
 	return text.String()
 }
 
-// start starts a broker with the plugin and a password file {{.Dir}}/passwd. More
-// lines follow the plugin's.
+// start starts a broker with the plugin and a password file {{.Dir}}/passwd, which is
+// read again on SIGHUP only. More lines follow the plugin's.
 func start(t *testing.T, b brokertest.Broker, passwd, lines string, options ...brokertest.Option) *brokertest.Running {
 	t.Helper()
 	return brokertest.Start(t, b, `
 plugin {{.Plugin}}
 plugin_opt_password_file {{.Dir}}/passwd
+plugin_opt_files_watch false
 plugin_opt_log_level debug
 `+lines+"log_type all\n", append(options, brokertest.File("passwd", passwd))...)
 }
