@@ -42,20 +42,18 @@ func (e *Engine) readAgain(sources []int, told bool) {
 // looked up anew: at once what is in memory, in its time what is not.
 func (e *Engine) finishReload(r result) {
 	var names []string
-	level := Debug // a watch begins with a reading, since something may have changed before
 	for _, i := range r.done {
-		if r.job.told || !e.heard[i].all.IsZero() {
-			level = Info
-		}
 		s := e.work.chain.sources[i]
-		names = append(names, s.name)
+		if r.job.told || !e.heard[i].all.IsZero() { // a watch begins with a reading: no news
+			names = append(names, s.name)
+		}
 		if s.inMemory {
 			e.changed(i)
 			e.forgetEarly() // they may have come from what was read before
 		}
 	}
 	if len(names) > 0 {
-		e.journal.logf(level, "read again: %s", strings.Join(names, ", "))
+		e.journal.logf(Info, "read again: %s", strings.Join(names, ", "))
 	}
 	e.reloaded = time.Now()
 	e.reloading = e.next != nil
