@@ -130,9 +130,7 @@ func (w *workers) report(s *source, notes []string, err error, always bool) {
 	}
 }
 
-// allDown tells whether no source can be asked for a password: its login is not
-// delayed then. One that was delayed can only be let in or refused, and after a
-// refusal many clients do not come back; after a closed connection they do.
+// allDown tells whether there is no source that could be asked for a password now.
 func (w *workers) allDown(name string) bool {
 	in, _ := w.chain.route(name)
 	return !slices.ContainsFunc(in, func(i int) bool {
@@ -141,9 +139,10 @@ func (w *workers) allDown(name string) bool {
 	})
 }
 
-// expectLogin is how long a login that begins now is likely to take.
-func (w *workers) expectLogin(name string) time.Duration {
-	return w.expectFetch(name) + time.Duration(float64(w.hashTime())*(1+w.hashing.Ahead()))
+// expectLogin is how long a login that begins now is likely to take, if so many from
+// its address are under way.
+func (w *workers) expectLogin(j *job, own int) time.Duration {
+	return w.expectFetch(j.name) + time.Duration(float64(w.hashTime())*(1+w.hashing.Ahead(j.late, own)))
 }
 
 // expectFetch is the same for the question to the stores alone: what their last

@@ -13,9 +13,11 @@ import (
 // every fourth. It is used by workers only, never on the broker's thread, but
 // for Ahead.
 type Gate struct {
-	size    int
-	waiting atomic.Int64
-	full    atomic.Bool
+	size int
+
+	// For Ahead: how many wait in each lane, and with how many keys in the first.
+	waits, waitBehind, keys atomic.Int64
+	full                    atomic.Bool
 
 	mu     sync.Mutex
 	inside int
@@ -28,10 +30,12 @@ type Gate struct {
 type lane struct {
 	queues map[string][]*waiter
 	turn   []string // the keys that have a queue, in the order they are served
+	waits  int      // those who have not gone
 }
 
 type waiter struct {
 	entered chan struct{}
+	lane    *lane
 	gone    bool
 }
 
@@ -63,42 +67,59 @@ func (g *Gate) enter(ctx context.Context, l *lane, key string) error {
 	g.mu.Lock()
 	if g.inside < g.size {
 		g.inside++
-		g.full.Store(g.inside == g.size)
+		g.tell()
 		g.mu.Unlock()
 		return nil
 	}
-	w := l.add(key)
+	w := &waiter{entered: make(chan struct{})}
+	l.join(key, w)
+	g.tell()
 	g.mu.Unlock()
-	g.waiting.Add(1)
-	defer g.waiting.Add(-1)
 
 	select {
 	case <-w.entered:
 		return nil
 	case <-ctx.Done():
 	}
-	g.mu.Lock()
-	w.gone = true
-	g.mu.Unlock()
-	select {
-	case <-w.entered: // the place came at the same time: pass it on
-		g.Leave()
-	default:
+	if g.giveUp(w) {
+		g.Leave() // the place came at the same time: pass it on
 	}
 	return ctx.Err()
+}
+
+// giveUp takes away one who waits. It tells whether the place had come.
+func (g *Gate) giveUp(w *waiter) (came bool) {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	select {
+	case <-w.entered:
+		return true
+	default:
+	}
+	w.gone = true
+	w.lane.waits--
+	g.tell()
+	return false
+}
+
+// tell updates what Ahead says.
+func (g *Gate) tell() {
+	g.waits.Store(int64(g.first.waits))
+	g.waitBehind.Store(int64(g.behind.waits))
+	g.keys.Store(int64(len(g.first.turn)))
+	g.full.Store(g.inside == g.size)
 }
 
 // Leave gives the place to the next.
 func (g *Gate) Leave() {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	w := g.next()
-	if w == nil {
-		g.inside--
-		g.full.Store(false)
+	defer g.tell()
+	if w := g.next(); w != nil {
+		close(w.entered)
 		return
 	}
-	close(w.entered)
+	g.inside--
 }
 
 // next takes the one whose turn it is, nil if nobody waits.
@@ -128,16 +149,14 @@ func (g *Gate) Demote(key string) {
 		return
 	}
 	delete(g.first.queues, key)
+	defer g.tell()
 	g.first.turn = slices.DeleteFunc(g.first.turn, func(k string) bool { return k == key })
 	for _, w := range q {
-		g.behind.join(key, w)
+		if !w.gone {
+			g.first.waits--
+			g.behind.join(key, w)
+		}
 	}
-}
-
-func (l *lane) add(key string) *waiter {
-	w := &waiter{entered: make(chan struct{})}
-	l.join(key, w)
-	return w
 }
 
 func (l *lane) join(key string, w *waiter) {
@@ -145,6 +164,8 @@ func (l *lane) join(key string, w *waiter) {
 		l.turn = append(l.turn, key)
 	}
 	l.queues[key] = append(l.queues[key], w)
+	l.waits++
+	w.lane = l
 }
 
 func (l *lane) next() *waiter {
@@ -159,16 +180,21 @@ func (l *lane) next() *waiter {
 			l.turn = append(l.turn, key)
 		}
 		if !q[0].gone {
+			l.waits--
 			return q[0]
 		}
 	}
 	return nil
 }
 
-// Ahead is how many rounds of work one who came now would wait for: half a one
-// for those that are inside.
-func (g *Gate) Ahead() float64 {
-	rounds := float64(g.waiting.Load()) / float64(g.size)
+// Ahead is about how many rounds of work one who came now would wait for, with a key
+// that so many who wait have already: half a one for those that are inside.
+func (g *Gate) Ahead(behind bool, own int) float64 {
+	waits := min(g.waits.Load(), g.keys.Load()*int64(own+1))
+	if behind {
+		waits = g.waits.Load() + g.waitBehind.Load()
+	}
+	rounds := float64(waits) / float64(g.size)
 	if g.full.Load() {
 		rounds += 0.5
 	}

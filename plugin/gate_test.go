@@ -103,8 +103,14 @@ func TestGateCancel(t *testing.T) {
 			go func() { errs <- g.Enter(ctx, "b") }()
 		}
 		synctest.Wait()
-		if g.Ahead() != 10.5 {
-			t.Errorf("ahead: %v, want 10.5", g.Ahead())
+		for _, c := range []struct {
+			behind bool
+			own    int
+			want   float64
+		}{{false, 0, 1.5}, {false, 4, 5.5}, {false, 100, 10.5}, {true, 0, 10.5}} {
+			if got := g.Ahead(c.behind, c.own); got != c.want {
+				t.Errorf("ahead of %+v: %v", c, got)
+			}
 		}
 		cancel()
 		for range 10 {
@@ -112,8 +118,8 @@ func TestGateCancel(t *testing.T) {
 				t.Error(err)
 			}
 		}
-		if g.Ahead() != 0.5 {
-			t.Errorf("ahead: %v, want 0.5", g.Ahead())
+		if got := g.Ahead(true, 0); got != 0.5 {
+			t.Errorf("ahead: %v, want 0.5", got)
 		}
 		g.Leave()
 		if err := g.Enter(t.Context(), "c"); err != nil {
@@ -138,6 +144,9 @@ func TestGateStress(t *testing.T) {
 			for range 500 {
 				ctx, cancel := context.WithTimeout(t.Context(), time.Duration(r.IntN(200))*time.Microsecond)
 				enter := g.Enter
+				if r.IntN(5) == 0 {
+					g.Demote(fmt.Sprint(r.IntN(4)))
+				}
 				if r.IntN(3) == 0 {
 					enter = g.EnterBehind
 				}
@@ -157,8 +166,8 @@ func TestGateStress(t *testing.T) {
 	if entered.Load() == 0 {
 		t.Error("nobody entered")
 	}
-	if g.inside != 0 || g.Ahead() != 0 {
-		t.Errorf("afterwards %d are inside and %v wait", g.inside, g.Ahead())
+	if g.inside != 0 || g.Ahead(true, 0) != 0 || g.first.waits != 0 || g.behind.waits != 0 {
+		t.Errorf("afterwards %d are inside and %v wait", g.inside, g.Ahead(true, 0))
 	}
 	for range size {
 		if err := g.Enter(t.Context(), "after"); err != nil {

@@ -35,7 +35,8 @@ func (e *Engine) Login(l Login) Verdict {
 	if r, ok := e.fromMemory(j); ok {
 		return e.conclude(j, r)
 	}
-	if !again && e.delays(&l) && !e.work.allDown(name) {
+	j.late = e.suspects.has(j)
+	if !again && e.delays(&l) && e.inTime(j) {
 		return e.delay(j)
 	}
 	return e.hurry(j)
@@ -119,6 +120,17 @@ func (e *Engine) delays(l *Login) bool {
 	return e.o.delay != "never" && e.host.Delays() && l.Version != 5 && l.Clean && !e.tickets.hasVanished(l.ClientID)
 }
 
+// inTime tells whether a login that is delayed now is likely to be checked before
+// auth_timeout. If not, it is better not delayed: one that was can only be let in or
+// refused, and many clients do not come back from a refusal, but do where the
+// connection was closed without one. That is not for those who failed lately.
+func (e *Engine) inTime(j *job) bool {
+	if e.work.allDown(j.name) {
+		return false
+	}
+	return j.late || e.expect(j, e.proven.has(j.credentials)) < e.o.authTimeout*4/5
+}
+
 func (e *Engine) delay(j *job) Verdict {
 	j.ticket = e.tickets.issue(j.clientID, j.client)
 	if why := e.start(j); why != "" {
@@ -136,7 +148,7 @@ func (e *Engine) hurry(j *job) Verdict {
 	under := e.early.under(j.key)
 	joined := under != nil
 	proven := e.proven.has(j.credentials)
-	if e.suspects.has(j) && !proven && e.wrong.has(j.credentials) {
+	if j.late && !proven && e.wrong.has(j.credentials) {
 		return e.refused(j, result{verdict: Refuse, why: "the same password was refused a moment ago"})
 	}
 	if !joined {
@@ -146,7 +158,7 @@ func (e *Engine) hurry(j *job) Verdict {
 		e.early.keep(j)
 		under = j
 	}
-	if e.suspects.has(j) && !proven {
+	if j.late && !proven {
 		return e.refused(j, result{verdict: ComeBack, why: "a login from there failed lately"})
 	}
 	r, ok := e.wait(under, e.expect(j, proven))
@@ -167,7 +179,11 @@ func (e *Engine) expect(j *job, proven bool) time.Duration {
 	if proven {
 		return e.work.expectFetch(j.name)
 	}
-	return e.work.expectLogin(j.name)
+	own := e.underWay[j.address]
+	if j.address == "" {
+		own = e.o.queueMax // not counted, and together in one queue
+	}
+	return e.work.expectLogin(j, own)
 }
 
 // admit lets a client in, or refuses it, with a result that is some seconds old.

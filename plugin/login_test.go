@@ -2,6 +2,7 @@ package plugin_test
 
 import (
 	"bufio"
+	"fmt"
 	"os"
 	"strings"
 	"testing"
@@ -117,6 +118,43 @@ func TestUnavailable(t *testing.T) {
 	})
 }
 
+// A login that would not be checked before its time is up is not delayed, but comes
+// back until it is in. One hash is taken to last 75 ms here.
+func TestDelayedOnlyInTime(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := population()
+		b := start(t, v21, []*store{db}, "hash_limit 1", "hash_memo false")
+		if err := b.process.Hashing.Enter(t.Context(), "test"); err != nil {
+			t.Fatal(err)
+		}
+		const users = 80
+		delayed := 0
+		for i := range users {
+			c := client{id: fmt.Sprint(i), name: fmt.Sprint("user", i), password: right, address: "192.0.2.1"}
+			db.with(c.name, account(right, "a"))
+			if b.first(c) == plugin.Pending {
+				delayed++
+			}
+			synctest.Wait()
+		}
+		if delayed < 50 || delayed > 54 { // 4 s ÷ 75 ms
+			t.Errorf("%d were delayed", delayed)
+		}
+		other := client{id: "other", name: "alice", password: right, address: "192.0.2.2"}
+		expect(t, "who has another address", b.first(other), plugin.Pending)
+		b.process.Hashing.Leave()
+		b.settle()
+		expect(t, "are in", len(b.completed), delayed+1)
+		for i := range users {
+			c := client{id: fmt.Sprint(i), name: fmt.Sprint("user", i), password: right, address: "192.0.2.1"}
+			if b.clients[c.id] == 0 {
+				expect(t, "who came back", b.enter(c), plugin.Accept)
+			}
+		}
+		expect(t, "unavailable", b.Counts().Unavailable.Load(), 0)
+	})
+}
+
 // Unknown users spend the time of a hash: they go through the gate of hashes
 // like everybody else.
 func TestDecoy(t *testing.T) {
@@ -131,7 +169,7 @@ func TestDecoy(t *testing.T) {
 			b.first(client{id: "x-" + name, name: name, password: wrong})
 		}
 		synctest.Wait()
-		expect(t, "logins at the gate of hashes", gate.Ahead(), 5.5)
+		expect(t, "logins at the gate of hashes", gate.Ahead(true, 0), 5.5)
 		gate.Leave()
 		b.settle()
 		expect(t, "refused", b.Counts().Refused.Load(), 5)

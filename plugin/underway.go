@@ -7,7 +7,6 @@ func (e *Engine) start(j *job) (why string) {
 		e.counts.AddressFull.Add(1)
 		return "too many logins from that address are waiting"
 	}
-	j.late = e.suspects.has(j)
 	j.young = e.young(j.name)
 	if e.crowded(j) || !e.work.submit(j) {
 		e.counts.QueueFull.Add(1)
