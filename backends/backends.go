@@ -64,8 +64,9 @@ type Account struct {
 var ErrNoUser = errors.New("no such user")
 
 // ErrBadAnswer says that the store answered, but with something that is no
-// account: a row of another shape than was expected. It is a fault of that one
-// account, or of the query; the store is not taken to be down.
+// account: a row of another shape than was expected, or that it cannot run the
+// query. It is a fault of that one account, or of the query; the store is not taken
+// to be down.
 var ErrBadAnswer = errors.New("not an account")
 
 // Lookup is a question to a backend.
@@ -112,10 +113,13 @@ type PerClient interface {
 	PerClient() bool
 }
 
-// Watcher is a Backend that learns of changes in its store.
+// Watcher is a Backend that learns of changes in its store. One that was not set up
+// to learn of any must not be a Watcher.
 type Watcher interface {
 	// Watch calls changed with the name of an account that changed, or ""
-	// for all of them, until ctx ends or an error ends the watch.
+	// for all of them, until ctx ends or an error ends the watch; then it is
+	// called again, after a pause. The first call of changed, with "", says that
+	// the watch is in place: what changed before may have been missed.
 	Watch(ctx context.Context, changed func(name string)) error
 }
 
