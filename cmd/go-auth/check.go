@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"fmt"
 	"io"
 	"strings"
@@ -14,20 +15,26 @@ import (
 	"mosquitto-go-auth/plugin"
 )
 
-const checkMore = `It reads FILE (/etc/mosquitto/mosquitto.conf) and what that includes, as the
-broker does, looks at the options of each go-auth.so (or auth-plug.so) in it,
-opens the files that they name and asks the databases. First come all faults,
-each with its place and what to write instead, then the warnings, those of the
-backends too, then whether each backend answers. Nothing is changed. It sees what you may see: to see what the
-broker may, run it as the broker's user.
-
-  -c FILE  the broker's configuration
-  --json   print the same for a program to read
-
-Exit status: 0 if the broker would work with this configuration, 1 if it has
-faults, 2 if that cannot be told, since a database did not answer or FILE could
-not be read.
-`
+func checkCommand() command {
+	return command{
+		name: "check",
+		doc:  "check the broker's configuration, and ask the stores that it names",
+		more: `It reads FILE and what that includes, as the broker does, looks at the options of
+each go-auth.so (or auth-plug.so) in it, opens the files that they name and asks
+the databases. First come all faults, each with its place and what to write
+instead, then the warnings, those of the backends too, then whether each backend
+answers. Nothing is changed. It sees what you may see: to see what the broker
+may, run it as the broker's user.
+`,
+		status: [3]string{"the broker would work with this configuration", "it has faults",
+			"a database did not answer, or FILE could not be read"},
+		declare: func(f *flag.FlagSet) action {
+			path := configFlag(f)
+			asJSON := f.Bool("json", false, "print the same for a program to read")
+			return func(s streams, _ []string) int { return check(s, *path, *asJSON) }
+		},
+	}
+}
 
 // checkup is what check found out.
 type checkup struct {
@@ -67,19 +74,13 @@ type finding struct {
 	Error  string   `json:"error,omitempty"`
 }
 
-func check(s streams, args []string) int {
-	f := newFlags(s, "check")
-	path := f.String("c", "/etc/mosquitto/mosquitto.conf", "")
-	asJSON := f.Bool("json", false, "")
-	if _, status, ok := f.parse(args, 0); !ok {
-		return status
-	}
-	c, err := examine(context.Background(), *path)
+func check(s streams, path string, asJSON bool) int {
+	c, err := examine(context.Background(), path)
 	if err != nil {
 		s.complain(err)
 		return exitUsage
 	}
-	if *asJSON {
+	if asJSON {
 		err = c.printJSON(s.out)
 	} else {
 		c.print(s.out)

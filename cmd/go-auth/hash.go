@@ -11,7 +11,11 @@ import (
 	"mosquitto-go-auth/hashing"
 )
 
-const hashMore = `SCHEME is argon2id (if there is none), bcrypt or pbkdf2. The password is asked
+func hashCommand() command {
+	return command{
+		name: "hash", args: "[SCHEME]", max: 1, words: schemeNames,
+		doc: "make a password hash",
+		more: `SCHEME is argon2id (if there is none), bcrypt or pbkdf2. The password is asked
 for, twice, or read from standard input, one line, if that is no terminal; it is
 never an argument, which others could see. The hash goes to standard output, to
 be put into a password file or a table. What one login with it will cost on this
@@ -24,39 +28,45 @@ The flags are the names of mosquitto-go-auth's options, without hasher_:
   bcrypt    --cost 10
   pbkdf2    --algorithm sha512 (sha256, sha1) --iterations 210000
             --salt_size 16 --keylen 64
+`,
+		status: [3]string{"the hash was made", "there is no hash", "the command was not understood"},
+		declare: func(f *flag.FlagSet) action {
+			var p hashing.Params
+			f.IntVar(&p.Memory, "memory", 0, "`KIB` how much memory, argon2id")
+			f.IntVar(&p.Parallelism, "parallelism", 0, "`NUMBER` how many lanes, argon2id")
+			f.IntVar(&p.Iterations, "iterations", 0, "`NUMBER` how many rounds, argon2id and pbkdf2")
+			f.IntVar(&p.SaltSize, "salt_size", 0, "`BYTES` how long the salt is, argon2id and pbkdf2")
+			f.IntVar(&p.KeyLength, "keylen", 0, "`BYTES` how long the key is, argon2id and pbkdf2")
+			f.IntVar(&p.Cost, "cost", 0, "`NUMBER` how many rounds, as a power of two, bcrypt")
+			f.StringVar(&p.Algorithm, "algorithm", "", "`NAME` the digest, pbkdf2")
+			return func(s streams, args []string) int { return hash(s, f, args, p) }
+		},
+	}
+}
 
-Exit status: 0, 1 if there is no hash, 2 if the command was not understood.
-`
-
-// scheme is a kind of hash that can be made, with its flags.
+// scheme is a kind of hash that can be made.
 type scheme struct {
 	name  string
-	flags func(*flag.FlagSet, *hashing.Params)
+	flags []string // those that it has
 }
 
 var schemes = [...]scheme{
-	{"argon2id", func(f *flag.FlagSet, p *hashing.Params) {
-		f.IntVar(&p.Memory, "memory", 0, "")
-		f.IntVar(&p.Parallelism, "parallelism", 0, "")
-		derivationFlags(f, p)
-	}},
-	{"bcrypt", func(f *flag.FlagSet, p *hashing.Params) { f.IntVar(&p.Cost, "cost", 0, "") }},
-	{"pbkdf2", func(f *flag.FlagSet, p *hashing.Params) {
-		f.StringVar(&p.Algorithm, "algorithm", "", "")
-		derivationFlags(f, p)
-	}},
+	{"argon2id", []string{"memory", "parallelism", "iterations", "salt_size", "keylen"}},
+	{"bcrypt", []string{"cost"}},
+	{"pbkdf2", []string{"algorithm", "iterations", "salt_size", "keylen"}},
 }
 
-func derivationFlags(f *flag.FlagSet, p *hashing.Params) {
-	f.IntVar(&p.Iterations, "iterations", 0, "")
-	f.IntVar(&p.SaltSize, "salt_size", 0, "")
-	f.IntVar(&p.KeyLength, "keylen", 0, "")
+func schemeNames() (names []string) {
+	for _, x := range schemes {
+		names = append(names, x.name)
+	}
+	return names
 }
 
-func hash(s streams, args []string) int {
-	maker, status, ok := makerOf(s, args)
-	if !ok {
-		return status
+func hash(s streams, given *flag.FlagSet, args []string, p hashing.Params) int {
+	maker, err := makerOf(given, args, p)
+	if err != nil {
+		return s.misused("hash", asFlags(err))
 	}
 	password, err := newPassword(s)
 	if err != nil {
@@ -72,27 +82,26 @@ func hash(s streams, args []string) int {
 	return s.weigh(text, password)
 }
 
-// makerOf reads the scheme, which comes first if it comes, and its flags.
-func makerOf(s streams, args []string) (m hashing.Maker, status int, ok bool) {
-	name := schemes[0].name
-	if len(args) > 0 && !strings.HasPrefix(args[0], "-") {
-		name, args = args[0], args[1:]
+// makerOf finds the scheme, whose flags may be given.
+func makerOf(given *flag.FlagSet, args []string, p hashing.Params) (hashing.Maker, error) {
+	x := schemes[0]
+	if len(args) > 0 {
+		i := slices.IndexFunc(schemes[:], func(x scheme) bool { return x.name == args[0] })
+		if i < 0 {
+			return nil, errors.New("there is no such scheme; a hash can be " + strings.Join(schemeNames(), ", "))
+		}
+		x = schemes[i]
 	}
-	i := slices.IndexFunc(schemes[:], func(x scheme) bool { return x.name == name })
-	if i < 0 {
-		return nil, s.misused("hash", fmt.Errorf("%q is no scheme; a hash can be argon2id, bcrypt or pbkdf2", name)), false
-	}
-	var params hashing.Params
-	f := newFlags(s, "hash")
-	schemes[i].flags(f.FlagSet, &params)
-	if _, status, ok := f.parse(args, 0); !ok {
-		return nil, status, false
-	}
-	m, err := hashing.New(name, params)
+	var err error
+	given.Visit(func(f *flag.Flag) {
+		if !slices.Contains(x.flags, f.Name) {
+			err = fmt.Errorf("%s has no --%s", x.name, f.Name)
+		}
+	})
 	if err != nil {
-		return nil, s.misused("hash", asFlags(err)), false
+		return nil, err
 	}
-	return m, 0, true
+	return hashing.New(x.name, p)
 }
 
 // asFlags names the flags in an error that names the options.

@@ -4,6 +4,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -13,7 +14,7 @@ import (
 // version is set by the linker.
 var version = "unknown"
 
-// Exit statuses.
+// Exit statuses. What they mean for a command is told by its status.
 const (
 	exitGood  = 0
 	exitBad   = 1 // the answer is no: faults in a configuration, no hash
@@ -29,22 +30,15 @@ type streams struct {
 // complain prints an error, and what the command is called before it.
 func (s streams) complain(err error) { fmt.Fprintf(s.err, "go-auth: %v\n", err) }
 
-// command is one word behind go-auth.
-type command struct {
-	name, args string
-	doc        string // one line
-	more       string // for help NAME
-	run        func(s streams, args []string) (status int)
-}
-
-// commands are listed in the order in which they are documented.
+// commands are listed in the order in which they are documented. They are made by
+// functions since some look into this table.
 func commands() []command {
 	return []command{
-		{"check", "[-c FILE] [--json]", "check the broker's configuration, and ask the stores that it names", checkMore, check},
-		{"hash", "[SCHEME] [FLAGS]", "make a password hash", hashMore, hash},
-		{"options", "[FLAGS] [GROUP|NAME]", "print the options of the plugin", optionsMore, options},
-		{"version", "", "print the version", "", printVersion},
-		{"help", "[COMMAND]", "print this, or more about a command", "", help},
+		checkCommand(),
+		hashCommand(),
+		optionsCommand(),
+		versionCommand(),
+		helpCommand(),
 	}
 }
 
@@ -54,21 +48,42 @@ func main() {
 
 // run runs the command that args name.
 func run(s streams, args []string) (status int) {
+	args = configLast(args)
 	if len(args) == 0 {
-		fmt.Fprint(s.err, usage())
+		fmt.Fprint(s.err, overview())
 		return exitUsage
 	}
 	name := args[0]
-	if name == "-h" || name == "--help" {
+	switch name {
+	case "-h", "--help":
 		name = "help"
+	case "--version":
+		name = "version"
 	}
 	c, ok := find(name)
 	if !ok {
-		s.complain(fmt.Errorf("there is no command %q", name))
-		fmt.Fprint(s.err, usage())
+		s.complain(fmt.Errorf("there is no command %.40q", name))
+		fmt.Fprint(s.err, overview())
 		return exitUsage
 	}
 	return c.run(s, args[1:])
+}
+
+// configLast puts a -c that stands in front of the command behind it.
+func configLast(args []string) []string {
+	n := 0
+	if len(args) > 0 {
+		switch first := args[0]; {
+		case first == "-c" || first == "--c":
+			n = 2
+		case strings.HasPrefix(first, "-c=") || strings.HasPrefix(first, "--c="):
+			n = 1
+		}
+	}
+	if n == 0 || len(args) <= n {
+		return args
+	}
+	return append(append([]string{args[n]}, args[:n]...), args[n+1:]...)
 }
 
 func find(name string) (command, bool) {
@@ -80,52 +95,56 @@ func find(name string) (command, bool) {
 	return command{}, false
 }
 
-func usage() string {
+// overview lists the commands.
+func overview() string {
 	var b strings.Builder
 	b.WriteString("usage: go-auth COMMAND, where COMMAND is one of\n\n")
 	for _, c := range commands() {
-		fmt.Fprintf(&b, "  %-8s %-21s %s\n", c.name, c.args, c.doc)
+		fmt.Fprintf(&b, "  %-11s %s\n", c.name, c.doc)
 	}
 	b.WriteString("\n`go-auth help COMMAND` says more.\n")
 	return b.String()
 }
 
+// names are those of the commands.
+func names() (list []string) {
+	for _, c := range commands() {
+		list = append(list, c.name)
+	}
+	return list
+}
+
+func helpCommand() command {
+	return command{
+		name: "help", args: "[COMMAND]", max: 1, words: names,
+		doc:     "print the commands, or more about one",
+		declare: noFlags(help),
+	}
+}
+
 func help(s streams, args []string) int {
 	if len(args) == 0 {
-		fmt.Fprint(s.out, usage())
+		fmt.Fprint(s.out, overview())
 		return exitGood
 	}
 	c, ok := find(args[0])
 	if !ok {
-		s.complain(fmt.Errorf("there is no command %q", args[0]))
+		s.complain(fmt.Errorf("there is no command %.40q", args[0]))
 		return exitUsage
 	}
-	fmt.Fprint(s.out, c.usage())
+	fmt.Fprint(s.out, c.help())
 	return exitGood
 }
 
-// usage is what help says of a command.
-func (c command) usage() string {
-	first := strings.TrimSpace("usage: go-auth " + c.name + " " + c.args)
-	text := first + "\n\n" + strings.ToUpper(c.doc[:1]) + c.doc[1:] + ".\n"
-	if c.more != "" {
-		text += "\n" + c.more
+func versionCommand() command {
+	return command{
+		name: "version", doc: "print the version",
+		declare: noFlags(func(s streams, _ []string) int {
+			fmt.Fprintln(s.out, "go-auth", version)
+			return exitGood
+		}),
 	}
-	return text
 }
 
-func printVersion(s streams, args []string) int {
-	if len(args) > 0 {
-		return s.misused("version", fmt.Errorf("unexpected %q", args[0]))
-	}
-	fmt.Fprintln(s.out, "go-auth", version)
-	return exitGood
-}
-
-// misused says how a command is to be used.
-func (s streams) misused(name string, err error) int {
-	s.complain(err)
-	c, _ := find(name)
-	fmt.Fprintf(s.err, "%s\n", strings.TrimSpace("usage: go-auth "+c.name+" "+c.args))
-	return exitUsage
-}
+// errTooMany does not show the argument: it could be a password.
+var errTooMany = errors.New("there is one argument too many")

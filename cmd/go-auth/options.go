@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"flag"
 	"fmt"
 	"slices"
 	"strings"
@@ -11,33 +12,33 @@ import (
 	"mosquitto-go-auth/plugin"
 )
 
-const optionsMore = `GROUP is "general" or the name of a backend; without it, all are printed. NAME is
+func optionsCommand() command {
+	return command{
+		name: "options", args: "[GROUP|NAME]", max: 1, words: func() []string { return declared().Groups() },
+		doc: "print the options of the plugin",
+		more: `GROUP is "general" or the name of a backend; without it, all are printed. NAME is
 one option, by its own name or one that a predecessor had. In mosquitto.conf,
 auth_opt_ or plugin_opt_ stands before each name.
-
-  --former    print the predecessors' options that have no effect or are refused
-  --markdown  print tables in Markdown, not for NAME and --former
-
-Exit status: 0, 2 if there is no such group or option.
-`
-
-func options(s streams, args []string) int {
-	f := newFlags(s, "options")
-	former := f.Bool("former", false, "")
-	markdown := f.Bool("markdown", false, "")
-	rest, status, ok := f.parse(args, 1)
-	if !ok {
-		return status
+`,
+		status: [3]string{"it was printed", "", "there is no such group or option"},
+		declare: func(f *flag.FlagSet) action {
+			former := f.Bool("former", false, "print the predecessors' options that have no effect or are refused")
+			markdown := f.Bool("markdown", false, "print tables in Markdown, not for NAME and --former")
+			return func(s streams, args []string) int { return options(s, args, *former, *markdown) }
+		},
 	}
+}
+
+func options(s streams, rest []string, former, markdown bool) int {
 	set := declared()
 	groups := set.Groups()
 	one := len(rest) == 1 && !slices.Contains(groups, rest[0])
 	switch {
-	case *former && len(rest) > 0:
+	case former && len(rest) > 0:
 		return s.misused("options", errors.New("--former prints all of them"))
-	case *markdown && (*former || one):
+	case markdown && (former || one):
 		return s.misused("options", errors.New("--markdown prints tables of groups only"))
-	case *former:
+	case former:
 		fmt.Fprint(s.out, goneText(set.Gone()))
 		return exitGood
 	case one:
@@ -49,7 +50,7 @@ func options(s streams, args []string) int {
 		if i > 0 {
 			fmt.Fprintln(s.out)
 		}
-		printGroup(s, set, g, *markdown, len(groups) > 1)
+		printGroup(s, set, g, markdown, len(groups) > 1)
 	}
 	return exitGood
 }
