@@ -11,13 +11,14 @@ import (
 	"mosquitto-go-auth/backends"
 )
 
-// fetchShare asks one of so many sources that are left, and gives it its share
-// of the time that is left, so that one that hangs does not take that of the
-// others.
+// fetchShare asks one of so many sources that are left. Where somebody waits it has
+// its share of the time that is left, so that one that hangs does not take that of
+// the others.
 func (w *workers) fetchShare(ctx context.Context, left int, s *source, j *job, l backends.Lookup) (backends.Account, error) {
-	if end, ok := ctx.Deadline(); ok && left > 1 {
+	if j.ticket != 0 || j.reply != nil {
+		left := time.Until(j.begun.Add(w.o.authTimeout)) / time.Duration(left)
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/time.Duration(left))
+		ctx, cancel = context.WithTimeout(ctx, left)
 		defer cancel()
 	}
 	return w.fetch(ctx, s, j, l)
@@ -36,11 +37,8 @@ func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Looku
 		return backends.Account{}, s.wrap(fmt.Errorf("too many questions are waiting: %w", err))
 	}
 	defer w.fetches.Leave()
-	if _, limited := ctx.Deadline(); !limited {
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, w.o.authTimeout)
-		defer cancel()
-	}
+	ctx, cancel := context.WithTimeout(ctx, w.o.authTimeout)
+	defer cancel()
 	start := time.Now()
 	a, err := w.ask(ctx, s, l)
 	s.took.Store(int64(time.Since(start)))

@@ -36,7 +36,7 @@ func (e *Engine) Login(l Login) Verdict {
 		return e.conclude(j, r)
 	}
 	j.late = e.suspects.has(j)
-	if !again && e.delays(&l) && e.inTime(j) {
+	if !again && e.delays(&l) && e.early.under(j.key) == nil && e.inTime(j) {
 		return e.delay(j)
 	}
 	return e.hurry(j)
@@ -120,7 +120,7 @@ func (e *Engine) delays(l *Login) bool {
 	return e.o.delay != "never" && e.host.Delays() && l.Version != 5 && l.Clean && !e.tickets.hasVanished(l.ClientID)
 }
 
-// inTime tells whether a login that is delayed now is likely to be checked before
+// inTime tells whether a login that is delayed now is likely to be checked within
 // auth_timeout. If not, it is better not delayed: one that was can only be let in or
 // refused, and many clients do not come back from a refusal, but do where the
 // connection was closed without one. That is not for those who failed lately.
@@ -128,7 +128,7 @@ func (e *Engine) inTime(j *job) bool {
 	if e.work.allDown(j.name) {
 		return false
 	}
-	return j.late || e.expect(j, e.proven.has(j.credentials)) < e.o.authTimeout*4/5
+	return j.late || e.expect(j, e.proven.has(j.credentials)) < e.o.authTimeout
 }
 
 func (e *Engine) delay(j *job) Verdict {

@@ -137,9 +137,13 @@ func TestDelayedOnlyInTime(t *testing.T) {
 			}
 			synctest.Wait()
 		}
-		if delayed < 50 || delayed > 54 { // 4 s ÷ 75 ms
+		if delayed < 63 || delayed > 67 { // 5 s ÷ 75 ms
 			t.Errorf("%d were delayed", delayed)
 		}
+		again := client{id: fmt.Sprint(users - 1), name: fmt.Sprint("user", users-1), password: right, address: "192.0.2.1"}
+		flying := db.asked()
+		expect(t, "who comes back too early", b.first(again), plugin.ComeBack)
+		expect(t, "and is looked up for that", db.asked()-flying, 0)
 		other := client{id: "other", name: "alice", password: right, address: "192.0.2.2"}
 		expect(t, "who has another address", b.first(other), plugin.Pending)
 		b.process.Hashing.Leave()

@@ -88,7 +88,7 @@ func (o *options) declareLogins(s *conf.Set) {
 	s.Choice(&o.delay, "delay_logins", "auto", []string{"auto", "never"},
 		"whether the broker goes on with others while a login is being checked, where it safely can")
 	s.Duration(&o.authTimeout, "auth_timeout", 5*time.Second, 100*time.Millisecond, time.Minute,
-		"how long a login, and each question to a store, may take")
+		"how long a question to a store may take; a login that will take longer is told to come back")
 	s.Duration(&o.loginWait, "login_wait", 0, 0, creditMax,
 		"how long the broker may wait for one login that it cannot delay; 0: twice the time of one hash, 100 to 250 ms")
 	s.Int(&o.fetchLimit, "fetch_limit", 32, 1, 1000, "how many questions to stores are under way at once")

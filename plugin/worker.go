@@ -182,12 +182,8 @@ func (w *workers) run(j *job) (r result) {
 			r = result{job: j, verdict: Unavailable, why: errFault.Error()}
 		}
 	}()
-	ctx := w.ctx
-	if j.ticket != 0 || j.reply != nil { // somebody waits; others may take their turn
-		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, w.o.authTimeout)
-		defer cancel()
-	}
+	ctx, cancel := w.limit(j)
+	defer cancel()
 	switch j.kind {
 	case jobLogin, jobVerify:
 		return w.login(ctx, j)
@@ -195,6 +191,19 @@ func (w *workers) run(j *job) (r result) {
 		return w.reload(ctx, j)
 	}
 	return result{job: j, verdict: Accept, parts: w.parts(ctx, j, nil)}
+}
+
+// limit is how long a job may take that somebody waits for; others may take their
+// turn. A delayed login is expected to take no longer than auth_timeout; the rest is
+// for when that was wrong.
+func (w *workers) limit(j *job) (context.Context, context.CancelFunc) {
+	switch {
+	case j.ticket != 0:
+		return context.WithTimeout(w.ctx, 2*w.o.authTimeout)
+	case j.reply != nil:
+		return context.WithTimeout(w.ctx, w.o.authTimeout)
+	}
+	return w.ctx, func() {}
 }
 
 // errFault stands for a panic. It is a fault of one question, so that the store
