@@ -2,6 +2,7 @@ package hashing
 
 import (
 	"encoding/base64"
+	"strconv"
 	"strings"
 
 	"golang.org/x/crypto/bcrypt"
@@ -20,7 +21,8 @@ const (
 // parseBcrypt reads $2a$COST$SALTKEY as crypt(3) and most libraries write it,
 // with the versions 2, 2a, 2b and 2y, which are verified alike. (OpenBSD's
 // version 2 differed by a zero byte behind the password; hashes from before
-// 1998 that depend on it match nothing, here as in mosquitto-go-auth.)
+// 1998 that depend on it match nothing, here as in mosquitto-go-auth.) Only the
+// first 72 bytes of a password count.
 func parseBcrypt(text string, _ SaltEncoding, limits Limits) (Hash, error) {
 	fields := strings.Split(text, "$")
 	if len(fields) != 4 || len(fields[2]) != 2 || len(fields[3]) != bcryptDigest {
@@ -54,4 +56,8 @@ func (t bcryptText) random() proof {
 	head := t[:len(t)-bcryptDigest]
 	return head + bcryptText(bcryptBase64.EncodeToString(randomBytes(bcryptSalt))+
 		bcryptBase64.EncodeToString(randomBytes(bcryptKey)))
+}
+
+func (t bcryptText) describe() string {
+	return "cost " + strconv.Itoa(count(strings.Split(string(t), "$")[2]))
 }

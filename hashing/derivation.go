@@ -3,12 +3,14 @@ package hashing
 import (
 	"crypto/rand"
 	"crypto/subtle"
+	"fmt"
 )
 
 // kdf derives keys from passwords. Implementations are comparable values that
 // hold the parameters.
 type kdf interface {
 	derive(password string, salt []byte, length int) []byte
+	describe() string
 }
 
 // derivation is the proof of all schemes that store a salt and a derived key.
@@ -40,4 +42,12 @@ func randomBytes(n int) []byte {
 	b := make([]byte, n)
 	_, _ = rand.Read(b) // documented to return no error
 	return b
+}
+
+func (d derivation) describe() string {
+	text := fmt.Sprintf("%s, %d bytes of salt, %d of key", d.kdf.describe(), len(d.salts[0]), len(d.key))
+	if len(d.salts) > 1 {
+		text += "; both readings of the salt are tried, see hasher_salt_encoding"
+	}
+	return text
 }

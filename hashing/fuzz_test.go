@@ -22,7 +22,7 @@ func FuzzParse(f *testing.F) {
 	f.Fuzz(func(t *testing.T, stored string, salt uint8) {
 		h, err := Parse(stored, SaltEncoding(salt), cheap)
 		if err != nil {
-			known := errors.Is(err, ErrUnknown) || errors.Is(err, ErrMalformed) || errors.Is(err, ErrTooCostly)
+			known := errors.Is(err, ErrUnknown) || errors.Is(err, ErrUnsupported) || errors.Is(err, ErrMalformed) || errors.Is(err, ErrTooCostly)
 			if !known || len(err.Error()) > 200 {
 				t.Errorf("error %v", err)
 			}
@@ -31,7 +31,7 @@ func FuzzParse(f *testing.F) {
 			}
 			return
 		}
-		if h.Scheme() == "" || h.Memory() > cheap.Argon2Memory*1024 || h.Lanes() < 1 || h.Lanes() > maxLanes {
+		if h.Scheme() == "" || h.Memory() > 2*cheap.Argon2Memory*1024 || h.Parameters() == "" || h.Lanes() < 1 || h.Lanes() > maxLanes {
 			t.Errorf("%v: %d bytes, %d lanes", h, h.Memory(), h.Lanes())
 		}
 		if h.Verify(rand.Text()) || h.Decoy().Verify(rand.Text()) {

@@ -8,19 +8,9 @@
 package hashing
 
 import (
-	"errors"
 	"fmt"
 	"io"
 	"strings"
-)
-
-var (
-	// ErrUnknown: the text has the shape of no hash that is known here.
-	ErrUnknown = errors.New("not a known password hash")
-	// ErrMalformed: it has the shape of one, but not its contents.
-	ErrMalformed = errors.New("malformed password hash")
-	// ErrTooCostly: to verify it would cost more than the limits allow.
-	ErrTooCostly = errors.New("too costly password hash")
 )
 
 // The schemes, as Hash.Scheme and the errors name them.
@@ -28,6 +18,11 @@ const (
 	schemeBcrypt          = "bcrypt"
 	schemePBKDF2          = "pbkdf2" // in full with the digest: "pbkdf2-sha512"
 	schemeArgon2id        = "argon2id"
+	schemeArgon2i         = "argon2i"
+	schemeScrypt          = "scrypt"
+	schemeSHA256Crypt     = "sha256-crypt"
+	schemeSHA512Crypt     = "sha512-crypt"
+	schemeSCRAM           = "scram-sha-256"
 	schemeMosquittoSHA512 = "mosquitto-sha512"
 	schemeMosquittoPBKDF2 = "mosquitto-pbkdf2"
 )
@@ -57,25 +52,29 @@ var formats = [...]format{
 	{"$pbkdf2$", schemePBKDF2, parsePHC},
 	{"pbkdf2_sha256$", schemePBKDF2, parseDjango},
 	{"pbkdf2_sha1$", schemePBKDF2, parseDjango},
-	{"$argon2id$", schemeArgon2id, parseArgon2id},
-	{"$6$", schemeMosquittoSHA512, parseMosquittoSHA512},
-	{"$7$", schemeMosquittoPBKDF2, parseMosquittoPBKDF2},
+	{"$argon2id$", schemeArgon2id, parseArgon2},
+	{"$argon2i$", schemeArgon2i, parseArgon2},
+	{"$scrypt$", schemeScrypt, parseScrypt},
+	{"scrypt$", schemeScrypt, parseScryptDjango},
+	{"$5$", schemeSHA256Crypt, parseSHACrypt},
+	{"$6$", schemeMosquittoSHA512, parseMosquittoSHA512}, // or sha512-crypt
+	{"$7$", schemeMosquittoPBKDF2, parseMosquittoPBKDF2}, // or scrypt
+	{"SCRAM-SHA-256$", schemeSCRAM, parseSCRAM},
 }
 
-// foreign are formats that are recognised only to be refused by name.
-var foreign = [...]struct{ prefix, name string }{
-	{"$1$", "md5-crypt"},
-	{"$apr1$", "Apache's md5-crypt"},
-	{"$2x$", "bcrypt's faulty variant 2x"},
-	{"$5$", "sha-crypt"},
-	{"$y$", "yescrypt"},
-	{"$gy$", "gost-yescrypt"},
-	{"$scrypt$", "scrypt"},
-	{"scrypt$", "scrypt"},
-	{"$argon2i$", "argon2i"},
-	{"$argon2d$", "argon2d"},
-	{"SCRAM-SHA-1$", "SCRAM-SHA-1"},
-	{"SCRAM-SHA-256$", "SCRAM-SHA-256"},
+// framed are formats of which Django writes a word before what others write.
+var framed = [...]struct{ word, inner string }{
+	{"argon2", "$argon2"},
+	{"bcrypt$", "$2"},
+}
+
+func unframed(text string) string {
+	for _, f := range framed {
+		if inner, ok := strings.CutPrefix(text, f.word); ok && strings.HasPrefix(inner, f.inner) {
+			return inner
+		}
+	}
+	return text
 }
 
 // Parse recognises a stored hash by its shape, whatever any option says of
@@ -83,10 +82,11 @@ var foreign = [...]struct{ prefix, name string }{
 // formats leave no choice. White space behind the hash is ignored: CHAR columns
 // and files bring it along.
 //
-// The error wraps [ErrUnknown], [ErrMalformed] or [ErrTooCostly]. Its text holds
-// nothing of the stored text but the name of the scheme.
+// The error is [ErrUnknown], or a [Refusal], which wraps [ErrUnsupported],
+// [ErrMalformed] or [ErrTooCostly]. Its text holds nothing of the stored text but
+// the name of the scheme.
 func Parse(stored string, salt SaltEncoding, limits Limits) (Hash, error) {
-	text := strings.TrimRight(stored, " \t\r\n")
+	text := unframed(strings.TrimRight(stored, " \t\r\n"))
 	for _, f := range formats {
 		if !strings.HasPrefix(text, f.prefix) {
 			continue
@@ -99,20 +99,7 @@ func Parse(stored string, salt SaltEncoding, limits Limits) (Hash, error) {
 		}
 		return f.parse(text, salt, limits)
 	}
-	for _, f := range foreign {
-		if strings.HasPrefix(text, f.prefix) {
-			return Hash{}, unsupported(f.name)
-		}
-	}
-	return Hash{}, ErrUnknown
-}
-
-func malformed(scheme, why string) error {
-	return fmt.Errorf("%w: %s: %s", ErrMalformed, scheme, why)
-}
-
-func unsupported(name string) error {
-	return fmt.Errorf("%w: %s is not supported yet", ErrUnknown, name)
+	return Hash{}, refuse(text)
 }
 
 // Hash is a stored hash that was understood. It is immutable, and safe for
@@ -139,13 +126,15 @@ type proof interface {
 	// random returns a proof of the same parameters and lengths with random
 	// contents.
 	random() proof
+	// describe tells the parameters.
+	describe() string
 }
 
 // Verify tells whether the password, taken byte for byte, is the one that was
 // hashed. Every wrong password of a length costs the same time.
 //
 // bcrypt sees only the first 72 bytes of a password, here as in the
-// predecessors. A password that holds a NUL byte is not cut off there, as
+// predecessors. sha-crypt refuses one of more than 511 bytes. A password that holds a NUL byte is not cut off there, as
 // Mosquitto and C libraries do.
 func (h Hash) Verify(password string) bool {
 	if h.proof == nil {
@@ -155,15 +144,24 @@ func (h Hash) Verify(password string) bool {
 }
 
 // Scheme names the kind of hash: "bcrypt", "pbkdf2-sha1", "pbkdf2-sha256",
-// "pbkdf2-sha512", "argon2id", "mosquitto-sha512" or "mosquitto-pbkdf2".
+// "pbkdf2-sha512", "argon2id", "argon2i", "scrypt", "sha256-crypt", "sha512-crypt",
+// "scram-sha-256", "mosquitto-sha512" or "mosquitto-pbkdf2".
 func (h Hash) Scheme() string { return h.scheme }
 
+// Parameters tells an operator what the cost and the lengths are, in one line.
+func (h Hash) Parameters() string {
+	if h.proof == nil {
+		return ""
+	}
+	return h.proof().describe()
+}
+
 // Memory is how many bytes one Verify allocates; 0 stands for little. Only
-// argon2id needs much.
+// argon2 and scrypt need much.
 func (h Hash) Memory() int { return h.memory }
 
 // Lanes is how many threads one Verify keeps busy at the same time: the
-// parallelism of argon2id, 1 for everything else.
+// parallelism of argon2, 1 for everything else.
 func (h Hash) Lanes() int { return max(h.lanes, 1) }
 
 // Decoy returns a hash of the same scheme and parameters with random contents.

@@ -10,12 +10,13 @@ import (
 )
 
 // cheap are limits within which everything is verified in milliseconds.
-var cheap = Limits{BcryptCost: 5, PBKDF2Iterations: 1000, Argon2Memory: 512, Argon2Time: 4}
+var cheap = Limits{BcryptCost: 5, PBKDF2Iterations: 1000, Argon2Memory: 512, Argon2Time: 4,
+	ScryptMemory: 512, SHACryptRounds: 2000}
 
 func TestDecoy(t *testing.T) {
 	tried := map[string]bool{}
 	defer func() {
-		if len(tried) != 7 {
+		if len(tried) != 12 {
 			t.Errorf("tried only the schemes %v", tried)
 		}
 	}()
@@ -54,6 +55,8 @@ func shape(t *testing.T, h Hash) string {
 			t.Errorf("not a hash any more: %v", err)
 		}
 		return string(p[:len(p)-bcryptDigest])
+	case scramProof:
+		return "scram " + shape(t, newHash("", p.derivation))
 	case derivation:
 		var lengths []int
 		for _, s := range p.salts {
@@ -70,6 +73,7 @@ type always struct{}
 
 func (always) matches(string) bool { return true }
 func (always) random() proof       { return always{} }
+func (always) describe() string    { return "" }
 
 func TestDecoyNeverMatches(t *testing.T) {
 	h := newHash("always", always{})
@@ -113,6 +117,8 @@ func TestZeroHash(t *testing.T) {
 // counting counts how many keys are derived.
 type counting struct{ calls *int }
 
+func (c counting) describe() string { return "" }
+
 func (c counting) derive(_ string, _ []byte, length int) []byte {
 	*c.calls++
 	return make([]byte, length)
@@ -140,19 +146,47 @@ func TestWrongPasswordAlwaysCostsTheSame(t *testing.T) {
 	}
 }
 
-func TestNeedsOfArgon2id(t *testing.T) {
-	h, err := Parse("$argon2id$v=19$m=4096,t=4,p=4$c29tZXNhbHQ$FF25czqfTuQ+3zPFCb6WuTTVBaTvszxa", SaltAny, DefaultLimits())
-	if err != nil {
-		t.Fatal(err)
+func TestNeeds(t *testing.T) {
+	tests := []struct {
+		stored        string
+		memory, lanes int
+		parameters    string
+	}{
+		{"$argon2id$v=19$m=4096,t=4,p=4$c29tZXNhbHQ$FF25czqfTuQ+3zPFCb6WuTTVBaTvszxa", 4096 * 1024, 4,
+			"4096 KiB, passes: 4, lanes: 4, 8 bytes of salt, 24 of key"},
+		{"$scrypt$ln=14,r=8,p=2$c29tZXNhbHQ$FF25czqfTuQ+3zPFCb6WuTTVBaTvszxa", 128*8*1<<14 + 128*8*2, 1,
+			"N = 2^14, r = 8, p = 2, 8 bytes of salt, 24 of key"},
+		{"$2a$05$abcdefghijklmnopqrstuuWG29KuyeAicPCJODk1zjyGvyQUU2awu", 0, 1, "cost 5"},
+		{"PBKDF2$sha256$901$8ebTR72Pcmjl3cYq$/fgPSaWuRUJZhj1Q0js3hgtrz3mCfiH9", 0, 1,
+			"sha256, 901 iterations, 12 bytes of salt, 24 of key; both readings of the salt are tried, see hasher_salt_encoding"},
+		{"$5$saltsalt$" + strings.Repeat(".", 43), 0, 1, "5000 rounds, 8 bytes of salt, 32 of key"},
 	}
-	if h.Memory() != 4096*1024 || h.Lanes() != 4 {
-		t.Errorf("memory %d, lanes %d; want %d, 4", h.Memory(), h.Lanes(), 4096*1024)
+	for _, test := range tests {
+		h, err := Parse(test.stored, SaltAny, DefaultLimits())
+		if err != nil {
+			t.Errorf("%s: %v", test.stored, err)
+			continue
+		}
+		if h.Memory() != test.memory || h.Lanes() != test.lanes || h.Parameters() != test.parameters {
+			t.Errorf("%s: memory %d, lanes %d, %s; want %d, %d, %s", test.stored,
+				h.Memory(), h.Lanes(), h.Parameters(), test.memory, test.lanes, test.parameters)
+		}
+	}
+}
+
+// A client could otherwise occupy a processor with a long password.
+func TestLongPasswordsCostNoMore(t *testing.T) {
+	k := shaCryptKDF{wide: true, rounds: 1_000_000_000}
+	if k.derive(strings.Repeat("x", shaCryptPassword+1), nil, 64) != nil {
+		t.Error("a key of a password that is too long")
 	}
 }
 
 func TestLimits(t *testing.T) {
 	const key = "K3nUVxlVUnsYm1vUEXVAQg" // 16 bytes
-	at := Limits{BcryptCost: 5, PBKDF2Iterations: 100, Argon2Memory: 64, Argon2Time: 2}
+	at := Limits{BcryptCost: 5, PBKDF2Iterations: 100, Argon2Memory: 64, Argon2Time: 2,
+		ScryptMemory: 64, SHACryptRounds: 1001}
+	crypt := strings.Repeat(".", 43)
 	tests := []struct {
 		stored string
 		option string // "" if it is just within the limits
@@ -166,6 +200,21 @@ func TestLimits(t *testing.T) {
 		{"$argon2id$v=19$m=64,t=2,p=1$c29tZXNhbHQ$" + key, ""},
 		{"$argon2id$v=19$m=65,t=2,p=1$c29tZXNhbHQ$" + key, "hash_max_argon2_memory"},
 		{"$argon2id$v=19$m=64,t=3,p=1$c29tZXNhbHQ$" + key, "hash_max_argon2_time"},
+		{"$argon2i$v=19$m=64,t=2,p=1$c29tZXNhbHQ$" + key, ""},
+		{"$argon2i$v=19$m=65,t=2,p=1$c29tZXNhbHQ$" + key, "hash_max_argon2_memory"},
+		{"$scrypt$ln=6,r=8,p=1$c29tZXNhbHQ$" + key, ""},
+		{"$scrypt$ln=6,r=8,p=2$c29tZXNhbHQ$" + key, "hash_max_scrypt_memory"},
+		{"$scrypt$ln=1,r=1,p=1$c29tZXNhbHQ$" + key, ""},
+		{"$scrypt$ln=1,r=1,p=257$c29tZXNhbHQ$" + key, "hash_max_scrypt_memory"},
+		{"scrypt$64$salt$8$1$" + key + "==", ""},
+		{"scrypt$128$salt$8$1$" + key + "==", "hash_max_scrypt_memory"},
+		{"$7$46..../....salt$" + crypt, ""},
+		{"$7$56..../....salt$" + crypt, "hash_max_scrypt_memory"},
+		{"$5$rounds=1001$salt$" + crypt, ""},
+		{"$5$rounds=1002$salt$" + crypt, "hash_max_shacrypt_rounds"},
+		{"$5$salt$" + crypt, "hash_max_shacrypt_rounds"}, // 5000
+		{"$6$rounds=1001$salt$" + crypt + crypt, ""},
+		{"$6$rounds=1002$salt$" + crypt + crypt, "hash_max_shacrypt_rounds"},
 	}
 	for _, test := range tests {
 		_, err := Parse(test.stored, SaltAny, at)

@@ -1,7 +1,5 @@
 package hashing
 
-import "fmt"
-
 // Limits are upper bounds on what a stored hash may ask for. Who can write one
 // row could otherwise occupy a processor, or all memory, with every login.
 // The zero Limits refuse every hash that has a cost.
@@ -10,6 +8,8 @@ type Limits struct {
 	PBKDF2Iterations int // counted once for every block of the key that the digest has to fill
 	Argon2Memory     int // KiB
 	Argon2Time       int // passes over the memory
+	ScryptMemory     int // KiB, counted once for each p: 128·N·r·p bytes
+	SHACryptRounds   int
 }
 
 // DefaultLimits leave room for what is recommended today and some years to
@@ -20,6 +20,8 @@ func DefaultLimits() Limits {
 		PBKDF2Iterations: 5_000_000,
 		Argon2Memory:     256 * 1024,
 		Argon2Time:       32,
+		ScryptMemory:     256 * 1024,
+		SHACryptRounds:   1_000_000,
 	}
 }
 
@@ -29,5 +31,5 @@ func within(scheme, what string, asked, limit int, option string) error {
 	if asked <= limit {
 		return nil
 	}
-	return fmt.Errorf("%w: %s: it asks for %s than the option %s allows", ErrTooCostly, scheme, what, option)
+	return &Refusal{ErrTooCostly, scheme, "it asks for " + what + " than the option " + option + " allows"}
 }

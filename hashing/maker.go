@@ -154,7 +154,7 @@ func newArgon2Maker(p Params) (Maker, error) {
 	if err != nil {
 		return nil, err
 	}
-	return argon2Maker{argon2KDF{p.Memory, p.Iterations, p.Parallelism}, p.SaltSize, p.KeyLength}, nil
+	return argon2Maker{argon2KDF{memory: p.Memory, time: p.Iterations, lanes: p.Parallelism}, p.SaltSize, p.KeyLength}, nil
 }
 
 func (m argon2Maker) Make(password string) (string, error) {

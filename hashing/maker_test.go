@@ -56,7 +56,7 @@ func TestMakersDefaults(t *testing.T) {
 		{"pbkdf2", Params{}, pbkdf2Maker{pbkdf2KDF{"sha512", 210_000}, 16, 64}},
 		{"pbkdf2", Params{Algorithm: "sha256"}, pbkdf2Maker{pbkdf2KDF{"sha256", 600_000}, 16, 32}},
 		{"pbkdf2", Params{Algorithm: "sha1"}, pbkdf2Maker{pbkdf2KDF{"sha1", 1_300_000}, 16, 20}},
-		{"argon2id", Params{}, argon2Maker{argon2KDF{19456, 2, 1}, 16, 32}},
+		{"argon2id", Params{}, argon2Maker{argon2KDF{memory: 19456, time: 2, lanes: 1}, 16, 32}},
 	}
 	for _, test := range tests {
 		if got, err := New(test.scheme, test.params); got != test.want || err != nil {

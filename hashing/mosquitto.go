@@ -13,10 +13,10 @@ import (
 // parseMosquittoSHA512 reads $6$SALT$KEY, the default up to Mosquitto 1.6. The
 // crypt(3) of most systems writes sha-crypt with the same $6$, which is told
 // apart by its parameter and by the 86 characters of its key.
-func parseMosquittoSHA512(text string, _ SaltEncoding, _ Limits) (Hash, error) {
+func parseMosquittoSHA512(text string, salt SaltEncoding, limits Limits) (Hash, error) {
 	fields := strings.Split(text, "$")
 	if strings.HasPrefix(fields[2], "rounds=") || len(fields[len(fields)-1]) == 86 {
-		return Hash{}, unsupported("sha-crypt")
+		return parseSHACrypt(text, salt, limits)
 	}
 	if len(fields) != 4 {
 		return Hash{}, malformed(schemeMosquittoSHA512, "it does not have the form $6$SALT$KEY")
@@ -30,7 +30,7 @@ func parseMosquittoSHA512(text string, _ SaltEncoding, _ Limits) (Hash, error) {
 func parseMosquittoPBKDF2(text string, _ SaltEncoding, limits Limits) (Hash, error) {
 	fields := strings.Split(text, "$")
 	if len(fields) == 4 && len(fields[3]) == 43 {
-		return Hash{}, unsupported("scrypt")
+		return parseScryptCrypt(text, limits)
 	}
 	if len(fields) != 5 {
 		return Hash{}, malformed(schemeMosquittoPBKDF2, "it does not have the form $7$ITERATIONS$SALT$KEY")
@@ -65,3 +65,5 @@ func (saltedSHA512) derive(password string, salt []byte, length int) []byte {
 	h.Write(salt)
 	return h.Sum(nil)[:length]
 }
+
+func (saltedSHA512) describe() string { return "1 round" }

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"crypto/sha512"
 	"encoding/base64"
+	"fmt"
 	"hash"
 	"strings"
 )
@@ -142,6 +143,8 @@ func digestOf(name string) func() hash.Hash {
 	}
 	return nil
 }
+
+func (k pbkdf2KDF) describe() string { return fmt.Sprintf("%s, %d iterations", k.digest, k.iterations) }
 
 // derive returns nil, which equals no key, if Go's FIPS 140 mode forbids the
 // parameters.

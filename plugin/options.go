@@ -122,7 +122,10 @@ func (o *options) declareHashes(s *conf.Set, drivers []backends.Driver) {
 	s.Int(&o.limits.BcryptCost, "hash_max_bcrypt_cost", o.limits.BcryptCost, 4, 31, "stored hashes that cost more are refused")
 	s.Int(&o.limits.PBKDF2Iterations, "hash_max_pbkdf2_iterations", o.limits.PBKDF2Iterations, 1, 1<<31-1, "likewise")
 	s.Int(&o.limits.Argon2Memory, "hash_max_argon2_memory", o.limits.Argon2Memory, 8, 1<<31-1, "likewise, in KiB")
-	s.Int(&o.limits.Argon2Time, "hash_max_argon2_time", o.limits.Argon2Time, 1, 1<<31-1, "likewise")
+	s.Int(&o.limits.Argon2Time, "hash_max_argon2_time", o.limits.Argon2Time, 1, 1<<31-1, "likewise, in passes over the memory")
+	s.Int(&o.limits.ScryptMemory, "hash_max_scrypt_memory", o.limits.ScryptMemory, 1, 1<<31-1,
+		"likewise, in KiB, counted once for each p: N × r × p / 8")
+	s.Int(&o.limits.SHACryptRounds, "hash_max_shacrypt_rounds", o.limits.SHACryptRounds, 1000, 999_999_999, "likewise")
 }
 
 func (o *options) declareLog(s *conf.Set) {

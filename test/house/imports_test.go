@@ -10,8 +10,9 @@ import (
 // library is open to all, but for "C" and unsafe. Drivers know neither the engine,
 // nor hashing, nor each other.
 var rooms = map[string][]string{
-	"conf":           {},
-	"hashing":        {"golang.org/x/crypto/argon2", "golang.org/x/crypto/bcrypt"},
+	"conf": {},
+	"hashing": {"golang.org/x/crypto/argon2", "golang.org/x/crypto/bcrypt", "golang.org/x/crypto/scrypt",
+		"golang.org/x/text/unicode/norm"},
 	"backends":       {"conf"},
 	"backends/sqldb": {"backends", "conf"},
 	"backends/files": {"backends", "conf", "github.com/fsnotify/fsnotify"},
