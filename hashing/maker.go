@@ -26,10 +26,11 @@ type Params struct {
 	Parallelism int    // argon2id, lanes, 1 to 255; chosen: 1
 	SaltSize    int    // pbkdf2 and argon2id, bytes, 8 to 64; chosen: 16
 	KeyLength   int    // pbkdf2 and argon2id, bytes, 16 to 128; chosen: as the digest, 32 for argon2id
+	SaltText    bool   // pbkdf2: the salt is its text, as SaltText reads it, not the bytes that this encodes
 }
 
 // New returns a maker for "bcrypt", "pbkdf2" (in the classic form of
-// mosquitto-go-auth, the salt in base64) or "argon2id". An error names the
+// mosquitto-go-auth) or "argon2id". An error names the
 // parameter by its option, hasher_cost and so on. What is made may cost more than
 // [Limits] allow to verify.
 func New(scheme string, p Params) (Maker, error) {
@@ -104,6 +105,7 @@ func (m bcryptMaker) Make(password string) (string, error) {
 type pbkdf2Maker struct {
 	kdf              pbkdf2KDF
 	saltSize, length int
+	saltText         bool
 }
 
 func newPBKDF2Maker(p Params) (Maker, error) {
@@ -120,7 +122,7 @@ func newPBKDF2Maker(p Params) (Maker, error) {
 	if err := derived(p); err != nil {
 		return nil, err
 	}
-	return pbkdf2Maker{pbkdf2KDF{p.Algorithm, p.Iterations}, p.SaltSize, p.KeyLength}, nil
+	return pbkdf2Maker{pbkdf2KDF{p.Algorithm, p.Iterations}, p.SaltSize, p.KeyLength, p.SaltText}, nil
 }
 
 func (m pbkdf2Maker) Make(password string) (string, error) {
@@ -128,12 +130,16 @@ func (m pbkdf2Maker) Make(password string) (string, error) {
 		return "", errEmpty
 	}
 	salt := randomBytes(m.saltSize)
+	text := base64.StdEncoding.EncodeToString(salt)
+	if m.saltText {
+		salt = []byte(text)
+	}
 	key := m.kdf.derive(password, salt, m.length)
 	if key == nil {
 		return "", errors.New("pbkdf2: the parameters are forbidden in FIPS 140 mode")
 	}
 	return fmt.Sprintf("PBKDF2$%s$%d$%s$%s", m.kdf.digest, m.kdf.iterations,
-		base64.StdEncoding.EncodeToString(salt), base64.StdEncoding.EncodeToString(key)), nil
+		text, base64.StdEncoding.EncodeToString(key)), nil
 }
 
 type argon2Maker struct {

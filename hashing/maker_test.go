@@ -53,9 +53,9 @@ func TestMakersDefaults(t *testing.T) {
 		want   Maker
 	}{
 		{"bcrypt", Params{}, bcryptMaker{10}},
-		{"pbkdf2", Params{}, pbkdf2Maker{pbkdf2KDF{"sha512", 210_000}, 16, 64}},
-		{"pbkdf2", Params{Algorithm: "sha256"}, pbkdf2Maker{pbkdf2KDF{"sha256", 600_000}, 16, 32}},
-		{"pbkdf2", Params{Algorithm: "sha1"}, pbkdf2Maker{pbkdf2KDF{"sha1", 1_300_000}, 16, 20}},
+		{"pbkdf2", Params{}, pbkdf2Maker{pbkdf2KDF{"sha512", 210_000}, 16, 64, false}},
+		{"pbkdf2", Params{Algorithm: "sha256"}, pbkdf2Maker{pbkdf2KDF{"sha256", 600_000}, 16, 32, false}},
+		{"pbkdf2", Params{Algorithm: "sha1"}, pbkdf2Maker{pbkdf2KDF{"sha1", 1_300_000}, 16, 20, false}},
 		{"argon2id", Params{}, argon2Maker{argon2KDF{memory: 19456, time: 2, lanes: 1}, 16, 32}},
 	}
 	for _, test := range tests {
@@ -78,6 +78,25 @@ func TestMakersSalt(t *testing.T) {
 				t.Errorf("%s made twice: %v, error %v", scheme, seen[stored], err)
 			}
 			seen[stored] = true
+		}
+	}
+}
+
+func TestMakersSaltText(t *testing.T) {
+	for _, text := range []bool{false, true} {
+		m, err := New("pbkdf2", Params{Iterations: 1, SaltText: text})
+		if err != nil {
+			t.Fatal(err)
+		}
+		stored, err := m.Make("password")
+		if err != nil {
+			t.Fatal(err)
+		}
+		for as, want := range map[SaltEncoding]bool{SaltText: text, SaltBase64: !text, SaltAny: true} {
+			h, err := Parse(stored, as, DefaultLimits())
+			if err != nil || h.Verify("password") != want {
+				t.Errorf("salt of text %v, read as %d: %v, want a match: %v", text, as, err, want)
+			}
 		}
 	}
 }

@@ -18,27 +18,38 @@ const maxPassword = 65535
 
 // newPassword asks for a password twice at a terminal, and reads a line of
 // anything else.
-func newPassword(s streams) (string, error) {
+func newPassword(s streams) (string, error) { return askPassword(s, "Password: ", "Again: ") }
+
+// oldPassword asks for a password once.
+func oldPassword(s streams) (string, error) { return askPassword(s, "Password: ") }
+
+func askPassword(s streams, prompts ...string) (string, error) {
 	terminal, ok := s.in.(*os.File)
 	if !ok || !isTerminal(terminal) {
 		return readLine(s.in)
 	}
-	var typed [2]string
-	err := withoutEcho(terminal, func() (err error) {
-		for i, prompt := range []string{"Password: ", "Again: "} {
+	var typed []string
+	err := withoutEcho(terminal, func() error {
+		for _, prompt := range prompts {
 			fmt.Fprint(s.err, prompt)
-			typed[i], err = readLine(terminal)
+			password, err := readLine(terminal)
 			fmt.Fprintln(s.err)
 			if err != nil {
 				return err
 			}
+			typed = append(typed, password)
 		}
 		return nil
 	})
-	if err == nil && typed[0] != typed[1] {
-		err = errors.New("the two passwords differ")
+	if err != nil {
+		return "", err
 	}
-	return typed[0], err
+	for _, again := range typed[1:] {
+		if again != typed[0] {
+			return "", errors.New("the two passwords differ")
+		}
+	}
+	return typed[0], nil
 }
 
 // readLine reads a line, or what there is of it, as a password. It reads
