@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"mosquitto-go-auth/hashing"
 )
@@ -15,7 +14,7 @@ func hashCommand() command {
 	return command{
 		name: "hash", args: "[SCHEME]", max: 1, words: schemeNames,
 		doc: "make a password hash",
-		more: `SCHEME is argon2id (if there is none), bcrypt or pbkdf2. The password is asked
+		more: `SCHEME is argon2id (if there is none), bcrypt or pbkdf2, or --bcrypt or --pbkdf2. The password is asked
 for, twice, or read from standard input, one line, if that is no terminal; it is
 never an argument, which others could see. The hash goes to standard output, to
 be put into a password file or a table. What one login with it will cost on this
@@ -27,7 +26,7 @@ The flags are the names of mosquitto-go-auth's options, without hasher_:
             --salt_size 16 --keylen 32
   bcrypt    --cost 10
   pbkdf2    --algorithm sha512 (sha256, sha1) --iterations 210000
-            --salt_size 16 --keylen 64
+            --salt_size 16 --keylen 64 --salt_encoding base64 (utf-8)
 `,
 		status: [3]string{"the hash was made", "there is no hash", "the command was not understood"},
 		declare: func(f *flag.FlagSet) action {
@@ -39,7 +38,21 @@ The flags are the names of mosquitto-go-auth's options, without hasher_:
 			f.IntVar(&p.KeyLength, "keylen", 0, "`BYTES` how long the key is, argon2id and pbkdf2")
 			f.IntVar(&p.Cost, "cost", 0, "`NUMBER` how many rounds, as a power of two, bcrypt")
 			f.StringVar(&p.Algorithm, "algorithm", "", "`NAME` the digest, pbkdf2")
-			return func(s streams, args []string) int { return hash(s, f, args, p) }
+			var salt saltEncoding
+			f.Var(&salt, "salt_encoding", "`NAME` how the salt is read: base64 or utf-8, pbkdf2")
+			chosen := map[string]*bool{}
+			for _, x := range schemes {
+				chosen[x.name] = f.Bool(x.name, false, "the same as the scheme "+x.name)
+			}
+			return func(s streams, args []string) int {
+				p.SaltText = salt.SaltEncoding == hashing.SaltText
+				for name, yes := range chosen {
+					if *yes {
+						args = append(args, name)
+					}
+				}
+				return hash(s, f, args, p)
+			}
 		},
 	}
 }
@@ -53,7 +66,7 @@ type scheme struct {
 var schemes = [...]scheme{
 	{"argon2id", []string{"memory", "parallelism", "iterations", "salt_size", "keylen"}},
 	{"bcrypt", []string{"cost"}},
-	{"pbkdf2", []string{"algorithm", "iterations", "salt_size", "keylen"}},
+	{"pbkdf2", []string{"algorithm", "iterations", "salt_size", "keylen", "salt_encoding"}},
 }
 
 func schemeNames() (names []string) {
@@ -79,12 +92,19 @@ func hash(s streams, given *flag.FlagSet, args []string, p hashing.Params) int {
 		return exitBad
 	}
 	fmt.Fprintln(s.out, text)
-	return s.weigh(text, password)
+	salt := hashing.SaltBase64
+	if p.SaltText {
+		salt = hashing.SaltText
+	}
+	return cost(s, text, password, salt)
 }
 
 // makerOf finds the scheme, whose flags may be given.
 func makerOf(given *flag.FlagSet, args []string, p hashing.Params) (hashing.Maker, error) {
 	x := schemes[0]
+	if len(args) > 1 {
+		return nil, errors.New("a hash has one scheme")
+	}
 	if len(args) > 0 {
 		i := slices.IndexFunc(schemes[:], func(x scheme) bool { return x.name == args[0] })
 		if i < 0 {
@@ -94,7 +114,7 @@ func makerOf(given *flag.FlagSet, args []string, p hashing.Params) (hashing.Make
 	}
 	var err error
 	given.Visit(func(f *flag.Flag) {
-		if !slices.Contains(x.flags, f.Name) {
+		if !slices.Contains(x.flags, f.Name) && x.name != f.Name {
 			err = fmt.Errorf("%s has no --%s", x.name, f.Name)
 		}
 	})
@@ -109,22 +129,20 @@ func asFlags(err error) error {
 	return errors.New(strings.ReplaceAll(err.Error(), "hasher_", "--"))
 }
 
-// weigh says what a login with a new hash costs.
-func (s streams) weigh(text, password string) int {
-	h, err := hashing.Parse(text, hashing.SaltBase64, hashing.Limits{BcryptCost: 31,
-		PBKDF2Iterations: 1<<31 - 1, Argon2Memory: 1<<31 - 1, Argon2Time: 1<<31 - 1})
+// cost says what a login with a new hash costs.
+func cost(s streams, text, password string, salt hashing.SaltEncoding) int {
+	h, err := hashing.Parse(text, salt, noLimits())
 	if err != nil {
 		s.complain(fmt.Errorf("reading the hash again: %w", err))
 		return exitBad
 	}
-	start := time.Now()
-	if !h.Verify(password) {
+	took, matches := weigh(h, password)
+	if !matches {
 		s.complain(errors.New("the hash does not verify the password; do not use it"))
 		return exitBad
 	}
-	took := time.Since(start)
-	fmt.Fprintf(s.err, "one login with this hash takes %.1f ms on this machine\n", float64(took)/float64(time.Millisecond))
-	if _, err := hashing.Parse(text, hashing.SaltBase64, hashing.DefaultLimits()); err != nil {
+	fmt.Fprintf(s.err, "one login with this hash takes %s on this machine\n", milliseconds(took))
+	if _, err := hashing.Parse(text, salt, hashing.DefaultLimits()); err != nil {
 		fmt.Fprintf(s.err, "the plugin refuses it unless it is told to accept more: %v\n", err)
 	}
 	return exitGood

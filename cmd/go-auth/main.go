@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 )
 
@@ -36,14 +37,21 @@ func commands() []command {
 	return []command{
 		checkCommand(),
 		hashCommand(),
+		verifyCommand(),
+		identifyCommand(),
 		optionsCommand(),
+		pwCommand(),
 		versionCommand(),
 		helpCommand(),
 	}
 }
 
 func main() {
-	os.Exit(run(streams{os.Stdin, os.Stdout, os.Stderr}, os.Args[1:]))
+	args := os.Args[1:]
+	if filepath.Base(os.Args[0]) == "pw" { // the name of a predecessor's tool
+		args = append([]string{"pw"}, args...)
+	}
+	os.Exit(run(streams{os.Stdin, os.Stdout, os.Stderr}, args))
 }
 
 // run runs the command that args name.

@@ -15,7 +15,7 @@ import (
 
 // TestMain makes the test binary the command go-auth of the scripts.
 func TestMain(m *testing.M) {
-	testscript.Main(withMariaDB{m}, map[string]func(){"go-auth": main})
+	testscript.Main(withMariaDB{m}, map[string]func(){"go-auth": main, "pw": main})
 }
 
 // withMariaDB ends the server that the tests share.
