@@ -74,6 +74,10 @@ func TestRights(t *testing.T) {
 				if got != (f[0] == "yes") {
 					t.Errorf("line %d, %s: %s %s: got %v", i+1, c.name, f[1], topic, got)
 				}
+				x, err := Explain(c.sections, c.options, c.client, topic, rights(t, f[1]))
+				if err != nil || (x.Decision == Allow) != got {
+					t.Errorf("line %d, %s: %s %s: the explanation says %v (%v)", i+1, c.name, f[1], topic, x.Decision, err)
+				}
 			}
 		default:
 			t.Fatalf("line %d: %q is not understood", i+1, line)

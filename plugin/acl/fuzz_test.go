@@ -1,6 +1,7 @@
 package acl_test
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -29,8 +30,43 @@ func FuzzWalkAgreesWithOracle(f *testing.F) {
 			if want := oracle(sections, o, c, topic, access); (got == acl.Allow) != want {
 				t.Fatalf("%+v %+v: %+v %q access %d: got %v, want %v", sections, o, c, topic, access, got, want)
 			}
+			if fault := unlike(sections, o, c, topic, access); fault != "" {
+				t.Fatalf("%+v %+v: %+v %q access %d: %s", sections, o, c, topic, access, fault)
+			}
 		}
 	})
+}
+
+// unlike says in what an explanation differs from the answer that it explains.
+func unlike(sections []backends.Section, o acl.Options, c acl.Client, topic string, access backends.Access) string {
+	x, err := acl.Explain(sections, o, c, topic, access)
+	img, _, _ := acl.Compile(sections, o)
+	allowed := acl.Profile{{User: c.User, Image: img}}.Allows(c.ID, topic, access)
+	var deciding []acl.Remark
+	rules := x.Others + len(x.Remarks)
+	for _, s := range sections {
+		rules -= len(s)
+	}
+	for _, r := range x.Remarks {
+		if r.Decides {
+			deciding = append(deciding, r)
+		}
+	}
+	answered := x.Decision == acl.Allow || x.Decision == acl.Deny
+	_, shared := strings.CutPrefix(topic, "$share/")
+	switch {
+	case err != nil:
+		return err.Error()
+	case (x.Decision == acl.Allow) != allowed:
+		return fmt.Sprintf("the explanation is of %v, the answer %v", x.Decision, allowed)
+	case answered != (len(deciding) == 1) || len(deciding) > 1:
+		return fmt.Sprintf("%d rules decide: %+v", len(deciding), x)
+	case answered && (deciding[0].Rule.Deny != (x.Decision == acl.Deny) || x.Remarks[0] != deciding[0]):
+		return fmt.Sprintf("another rule decides: %+v", x)
+	case rules != 0 && !(shared && access == backends.Subscribe):
+		return fmt.Sprintf("%d rules too many are spoken of", rules)
+	}
+	return ""
 }
 
 // oracle is the meaning of rules, written as plainly as it can be.
