@@ -3,6 +3,7 @@ package acl
 import (
 	"fmt"
 	"strings"
+	"unique"
 
 	"mosquitto-go-auth/backends"
 )
@@ -18,6 +19,12 @@ type Options struct {
 // pattern that is no topic filter are left out and reported in notes; one that
 // denies is an error, since leaving it out could grant what it forbids.
 func Compile(sections []backends.Section, o Options) (img Image, notes []string, err error) {
+	img, notes, err = compile(sections, o)
+	return unique.Make(img).Value(), notes, err
+}
+
+// compile is Compile for an image that is soon forgotten.
+func compile(sections []backends.Section, o Options) (img Image, notes []string, err error) {
 	roots := make([]*node, len(sections))
 	for i, s := range sections {
 		roots[i] = &node{}

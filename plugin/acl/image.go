@@ -1,9 +1,6 @@
 package acl
 
-import (
-	"encoding/binary"
-	"unique"
-)
+import "encoding/binary"
 
 // Image is an account's compiled rules. It holds only offsets from its own
 // begin, so it may be copied anywhere. All numbers are 32 bits wide, the least
@@ -73,7 +70,7 @@ func emit(roots []*node, o Options) Image {
 		at := e.node(r)
 		e.put(uint32(offRoots+4*i), at)
 	}
-	return unique.Make(Image(e.img)).Value()
+	return Image(e.img)
 }
 
 type emitter struct {
