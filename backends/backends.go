@@ -141,6 +141,15 @@ type Prober interface {
 	Probe(ctx context.Context, name string) (notes []string, err error)
 }
 
+// Adviser is a Backend that can say how a right is granted in its store.
+type Adviser interface {
+	// HowToGrant says what an operator has to add, and where, so that the user
+	// gets the rights of the rule: lines to be typed or pasted, the first says
+	// where they go. name is "" for clients without a user name. It returns ""
+	// if the store cannot grant it. The store is not asked.
+	HowToGrant(name string, r Rule) string
+}
+
 // Checks is a set of the questions a backend is registered for.
 type Checks uint8
 

@@ -13,9 +13,15 @@ import (
 // LoginElsewhere answers a login on a thread that is not the broker's. It never
 // answers Pending.
 func (e *Engine) LoginElsewhere(l Login) Verdict {
+	v, _ := e.TryElsewhere(l)
+	return v
+}
+
+// TryElsewhere is LoginElsewhere that tells the reason of the answer, too.
+func (e *Engine) TryElsewhere(l Login) (v Verdict, why string) {
 	name, v, why := e.identify(&l)
 	if v == Defer {
-		return v
+		return v, why
 	}
 	r := result{verdict: v, why: why}
 	j := e.jobFor(&l, name)
@@ -25,7 +31,7 @@ func (e *Engine) LoginElsewhere(l Login) Verdict {
 	if r.verdict != Accept {
 		e.journal.logf(Info, "user %s, client %s, address %s: %s, %s", clip(name), clip(l.ClientID), l.Address, r.verdict, r.why)
 	}
-	return r.verdict
+	return r.verdict, r.why
 }
 
 // CheckElsewhere answers an ACL check on a thread that is not the broker's.

@@ -82,6 +82,17 @@ const (
 // is [conf.Faults] where the configuration is at fault. What is to be told
 // besides goes to the host's log.
 func New(host Host, process *Process, rights Rights, drivers []backends.Driver, lines []conf.Line) (*Engine, error) {
+	e, err := build(host, process, rights, drivers, lines, func(*options) {})
+	if err != nil {
+		return nil, err
+	}
+	e.work.attend()
+	e.journal.drain(host)
+	return e, nil
+}
+
+// build makes an instance that does nothing yet. change may change the options.
+func build(host Host, process *Process, rights Rights, drivers []backends.Driver, lines []conf.Line, change func(*options)) (*Engine, error) {
 	set := conf.NewSet()
 	o, open := Declare(set, drivers)
 	set.Parse(lines)
@@ -94,6 +105,7 @@ func New(host Host, process *Process, rights Rights, drivers []backends.Driver, 
 	if len(faults) > 0 {
 		return nil, errors.Join(faults, chain.close())
 	}
+	change(o)
 	e := &Engine{
 		host: host, o: o, alarm: &alarm{wake: host.Wake}, credit: process.Credit, rights: rights,
 		tickets: process.Tickets, early: newEarlies(), suspects: newSuspects(),
@@ -115,7 +127,6 @@ func New(host Host, process *Process, rights Rights, drivers []backends.Driver, 
 	e.journal.logf(Notice, "asking %s", chain)
 	e.admits = chain.provides(backends.CheckUser)
 	e.judges = chain.provides(backends.CheckACL|backends.CheckSuperuser) || chain.glob != ""
-	e.journal.drain(host)
 	return e, nil
 }
 
@@ -145,7 +156,11 @@ func (e *Engine) employ(process *Process, c *chain) {
 	w.threads = newThreads(w.ctx, process.Hashing.Size(), process.HashThread)
 	e.work = w
 	e.notices = newNotices(len(c.sources), e.o.refreshRate)
-	for i, s := range c.sources {
+}
+
+// attend has each store examined once, and watched from now on.
+func (w *workers) attend() {
+	for i, s := range w.chain.sources {
 		w.probe(i, "")
 		w.watch(s)
 	}

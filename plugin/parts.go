@@ -26,7 +26,7 @@ func (w *workers) judge(i int, inner string, a backends.Account, asked time.Time
 	if s.inMemory {
 		compile = s.compiled.compile
 	}
-	img, notes, err := compile(a.Sections, acl.Options{WildcardsMatchDollar: w.o.dollar})
+	img, notes, err := compile(a.Sections, w.aclOptions())
 	if err != nil {
 		w.journal.logf(Warning, "user %s: the rules in %s cannot be used, and grant nothing: %v", clip(inner), s.name, err)
 	}

@@ -31,6 +31,7 @@ var (
 	_ backends.Backend   = (*MySQL)(nil)
 	_ backends.Prober    = (*MySQL)(nil)
 	_ backends.PerClient = (*MySQL)(nil)
+	_ backends.Adviser   = (*MySQL)(nil)
 )
 
 func declare(s *conf.Set) backends.Open {
@@ -90,6 +91,9 @@ func (m *MySQL) Probe(ctx context.Context, name string) ([]string, error) {
 	notes, err := m.source.Probe(ctx, name)
 	return append(m.pool.hosts.absent(ctx), notes...), err
 }
+
+// HowToGrant returns a statement that adds a row for the aclquery.
+func (m *MySQL) HowToGrant(name string, r backends.Rule) string { return m.source.HowToGrant(name, r) }
 
 // Close ends the idle connections at once, and each of the others with the
 // statement that it runs.

@@ -31,6 +31,7 @@ var (
 	_ backends.Backend   = (*Postgres)(nil)
 	_ backends.Prober    = (*Postgres)(nil)
 	_ backends.PerClient = (*Postgres)(nil)
+	_ backends.Adviser   = (*Postgres)(nil)
 	_ backends.Watcher   = (*Listening)(nil)
 	_ sqldb.Batcher      = (*pool)(nil)
 )
@@ -85,6 +86,9 @@ func (p *Postgres) PerClient() bool { return p.source.PerClient() }
 func (p *Postgres) Probe(ctx context.Context, name string) ([]string, error) {
 	return p.source.Probe(ctx, name)
 }
+
+// HowToGrant returns a statement that adds a row for the aclquery.
+func (p *Postgres) HowToGrant(name string, r backends.Rule) string { return p.source.HowToGrant(name, r) }
 
 // Close ends the connections, and with them the statements that they run.
 func (p *Postgres) Close() error {

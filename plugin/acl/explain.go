@@ -49,12 +49,9 @@ func Explain(sections []backends.Section, o Options, c Client, topic string, acc
 	if err != nil {
 		return x, err
 	}
-	q := question{o, c, topic, access}
-	if access == backends.Subscribe {
-		var ok bool
-		if q.topic, ok = unshared(topic); !ok {
-			return x, nil
-		}
+	q := question{o, c, Unshared(topic, access), access}
+	if q.topic == "" {
+		return x, nil
 	}
 	x.Decision = img.Walk(c, q.topic, access)
 	decided := false
@@ -276,4 +273,17 @@ func Letters(a backends.Access) string {
 		return "no right"
 	}
 	return text
+}
+
+// Unshared returns the topic or filter by which a question is judged: the filter
+// in a shared subscription, "" if that has none, and the topic itself otherwise.
+func Unshared(topic string, access backends.Access) string {
+	if access != backends.Subscribe {
+		return topic
+	}
+	inner, ok := unshared(topic)
+	if !ok {
+		return ""
+	}
+	return inner
 }
