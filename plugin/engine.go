@@ -175,6 +175,9 @@ func (e *Engine) Judges() bool { return e.judges }
 // DeniesSpecial tells whether names and client ids with + or # are refused.
 func (e *Engine) DeniesSpecial() bool { return e.o.denySpecial }
 
+// ClientIDAsName tells whether the client id is the user name.
+func (e *Engine) ClientIDAsName() bool { return e.o.clientIDAsName }
+
 // Counts returns the engine's counters.
 func (e *Engine) Counts() *Counters { return &e.counts }
 

@@ -1,6 +1,7 @@
 package plugin
 
 import (
+	"slices"
 	"time"
 
 	"mosquitto-go-auth/backends"
@@ -34,6 +35,13 @@ type Explanation struct {
 	By       int       // the place in Opinions of the backend that grants it; -1 for none
 	Opinions []Opinion // of each backend that is asked for rights
 	Advice   string    // what to add, and where, to have it granted; "" if that is not known
+}
+
+// Denied tells whether a rule denies it, rather than none granting it.
+func (x *Explanation) Denied() bool {
+	return x.Answer == Denied && slices.ContainsFunc(x.Opinions, func(o Opinion) bool {
+		return o.Rules != nil && o.Rules.Decision == acl.Deny
+	})
 }
 
 // Explain answers an ACL check as CheckElsewhere does, from what the stores say
@@ -90,7 +98,7 @@ func (w *workers) reasons(x *Explanation, name string, c ACLCheck) {
 	if name != Anonymous && w.chain.glob != "" && glob(w.chain.glob, name) {
 		x.Pattern, x.By = w.chain.glob, -1
 	}
-	if x.Answer == Denied && x.Sure {
+	if x.Answer == Denied && x.Sure && !x.Denied() {
 		x.Advice = advice(x.Opinions, c)
 	}
 }

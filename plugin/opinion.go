@@ -19,6 +19,7 @@ type Opinion struct {
 	Err     error           // why it could not tell
 
 	Account backends.Account // as it was found, without the hash
+	Tried   bool             // the backend was asked for the password, too
 	Vouches bool             // the user can log in by this account, with the right password
 	Hash    string           // the scheme of the stored hash; "" if there is none
 	HashErr error            // why the stored hash cannot be used
@@ -56,7 +57,7 @@ func (w *workers) opinions(name, clientID string, passwords bool) (list []Opinio
 
 func (w *workers) opinion(i int, inner, clientID string, passwords bool) Opinion {
 	s := w.chain.sources[i]
-	o := Opinion{Backend: s.name, Checks: s.checks, backend: s.Backend, part: part{source: i, none: true}}
+	o := Opinion{Backend: s.name, Checks: s.checks, Tried: passwords, backend: s.Backend, part: part{source: i, none: true}}
 	if inner != Anonymous {
 		o.Name = inner
 	}

@@ -36,6 +36,9 @@ func (s streams) complain(err error) { fmt.Fprintf(s.err, "go-auth: %v\n", err) 
 func commands() []command {
 	return []command{
 		checkCommand(),
+		loginCommand(),
+		aclCommand(),
+		userCommand(),
 		hashCommand(),
 		verifyCommand(),
 		identifyCommand(),
