@@ -83,7 +83,7 @@ func printOpinion(to io.Writer, o *plugin.Opinion) {
 	fmt.Fprint(to, title(o))
 	switch {
 	case o.Err != nil:
-		fmt.Fprintf(to, "cannot tell: %v\n", o.Err)
+		fmt.Fprintf(to, "cannot tell: %s\n", strings.TrimPrefix(o.Err.Error(), o.Backend+": "))
 		return
 	case !o.Known:
 		fmt.Fprintf(to, "does not know %s\n", subject(o))

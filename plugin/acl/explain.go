@@ -13,7 +13,7 @@ import (
 // the answer.
 type Explanation struct {
 	Decision Decision
-	Remarks  []Remark // the deciding rule first, then the others, the nearest first
+	Remarks  []Remark // the deciding rule first, then what matches, too; or, if none decides, the nearest first
 	Others   int      // rules that have nothing to do with the question
 }
 
@@ -67,6 +67,11 @@ func Explain(sections []backends.Section, o Options, c Client, topic string, acc
 		decided = decided || slices.ContainsFunc(found, func(r Remark) bool { return r.Decides })
 		x.Remarks = append(x.Remarks, found...)
 		x.Others += len(s) - len(found)
+	}
+	if decided {
+		n := len(x.Remarks)
+		x.Remarks = slices.DeleteFunc(x.Remarks, func(r Remark) bool { return r.nearness > unusable })
+		x.Others += n - len(x.Remarks)
 	}
 	slices.SortStableFunc(x.Remarks, func(a, b Remark) int { return cmp.Compare(a.nearness, b.nearness) })
 	return x, nil
