@@ -29,6 +29,15 @@ func ReadFile(path string) (*File, error) {
 	return read(disk, path)
 }
 
+// Read reads a text as [ReadFile] reads the main file, but does not look into an
+// include_dir. path is what places are called.
+func Read(path string, content []byte) (*File, error) {
+	return read(tree{
+		read: func(string) ([]byte, error) { return content, nil },
+		list: func(string) ([]string, error) { return nil, nil },
+	}, path)
+}
+
 // tree is where configuration files are read from.
 type tree struct {
 	read func(name string) ([]byte, error)

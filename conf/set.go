@@ -3,6 +3,7 @@ package conf
 import (
 	"flag"
 	"fmt"
+	"slices"
 )
 
 // Set is the set of options that a plugin instance knows. Packages declare
@@ -45,6 +46,21 @@ func NewSet() *Set {
 	return &Set{own: map[string]*Option{}, names: map[string][]*Option{},
 		retired: map[string]string{}, refused: map[string]string{}}
 }
+
+// IsSecret tells whether the value must never be shown.
+func (o *Option) IsSecret() bool { return o.secret }
+
+// Value returns what the option holds, as it would be written; "" for a secret.
+func (o *Option) Value() string {
+	if o.hidden() {
+		return ""
+	}
+	return o.value.String()
+}
+
+// Is tells whether name is one of the option's own, present or former. That of
+// the file of a secret is not.
+func (o *Option) Is(name string) bool { return o.Name == name || slices.Contains(o.Former, name) }
 
 // Group names the heading for the options declared from now on.
 func (s *Set) Group(name string) { s.group = name }
@@ -123,6 +139,15 @@ func (s *Set) Given(name string) string {
 		return l.Key
 	}
 	return ""
+}
+
+// Counts returns the line that set an option, by its present name; a secret may
+// have been set by the line that names its file.
+func (s *Set) Counts(name string) (l Line, ok bool) {
+	if given := s.line(name); given != nil {
+		return *given, true
+	}
+	return l, false
 }
 
 // line returns the line that set the option of that name, nil if none did.

@@ -26,10 +26,10 @@ type Finding struct {
 
 // CheckConfig reads the options of one instance as [New] does, opens the
 // backends, asks each store that can be asked whether it answers and what it
-// makes of the queries, and closes all of them again. A store gets ten seconds,
-// unless ctx ends before. Where there are faults, no store is asked: what it
-// would say of options that count in part could mislead.
-func CheckConfig(ctx context.Context, drivers []backends.Driver, lines []conf.Line) (r Report) {
+// makes of the queries, unless it is to be offline, and closes all of them again.
+// A store gets ten seconds, unless ctx ends before. Where there are faults, no
+// store is asked: what it would say of options that count in part could mislead.
+func CheckConfig(ctx context.Context, drivers []backends.Driver, lines []conf.Line, offline bool) (r Report) {
 	set := conf.NewSet()
 	o, open := Declare(set, drivers)
 	set.Parse(lines)
@@ -42,7 +42,7 @@ func CheckConfig(ctx context.Context, drivers []backends.Driver, lines []conf.Li
 	r.Warnings, r.Faults = set.Result()
 	for _, s := range chain.sources {
 		f := Finding{Name: s.name, Checks: s.checks, Notes: s.Notes}
-		if len(r.Faults) == 0 {
+		if len(r.Faults) == 0 && !offline {
 			f.ask(ctx, s.Backend)
 		}
 		r.Backends = append(r.Backends, f)

@@ -12,43 +12,59 @@ import (
 	"mosquitto-go-auth/plugin"
 )
 
-// advice warns of settings of the broker that make the plugin's answers count
-// less than one may think.
-func advice(file *conf.File) (found []conf.Remark) {
+// anonymous warns of listeners that let clients in without asking the plugin.
+func anonymous(file *conf.File) (found []conf.Remark) {
 	const anonymous = "clients that give no user name are let in without a password"
+	const rights = "; for them, only the rules count that stand in acl_file before the first user"
 	if len(file.Listeners) == 0 && file.Anonymous(nil) {
-		at := file.AllowAnonymous.At
+		at, text := file.AllowAnonymous.At, "no listener is named: the broker serves this host only, and "
 		if !file.AllowAnonymous.Given() {
 			at = conf.Position{File: file.Path}
+			text = "no listener is named: the broker serves this host only, where allow_anonymous is true unless it is given, and "
 		}
-		return []conf.Remark{{At: at, Text: "no listener is named: the broker serves this host only, and " + anonymous +
-			"; write allow_anonymous false, and a listener"}}
+		return []conf.Remark{{At: at, Text: text + anonymous + "; write allow_anonymous false, and a listener"}}
 	}
 	for _, l := range file.Listeners {
-		if file.Anonymous(l) {
-			found = append(found, conf.Remark{At: file.For(l).AllowAnonymous.At, Key: "allow_anonymous",
-				Text: l.String() + ": " + anonymous})
+		setting := file.For(l).AllowAnonymous
+		switch {
+		case file.Anonymous(l) && served(file, l):
+			found = append(found, conf.Remark{At: setting.At, Key: "allow_anonymous", Text: l.String() + ": " + anonymous + rights})
+		case file.Anonymous(l):
+			found = append(found, conf.Remark{At: setting.At, Key: "allow_anonymous",
+				Text: l.String() + ": no plugin serves it, and every client is let in, whatever name and password it gives"})
+		case !served(file, l) && !file.For(l).PasswordFile.Given():
+			found = append(found, conf.Remark{At: l.At, Key: "listener",
+				Text: l.String() + ": no plugin serves it, and it has no password_file: nobody is let in"})
 		}
 	}
 	return found
 }
 
-// absent finds the fault of a plugin that is not where the line says. Where the
-// broker looks for a relative path depends on where it is started.
-func absent(p *conf.Plugin) (found []conf.Remark) {
-	if !filepath.IsAbs(p.Path) {
-		return nil
-	}
-	if _, err := os.Stat(p.Path); err != nil {
-		found = append(found, conf.Remark{At: p.At, Text: "the broker does not start without the plugin: " + err.Error()})
-	}
-	return found
+// served tells whether any plugin serves the listener, which need not be ours.
+func served(file *conf.File, l *conf.Listener) bool {
+	return slices.ContainsFunc(file.Plugins, func(p *conf.Plugin) bool {
+		return p.Global || slices.Contains(p.Listeners, l)
+	})
 }
 
-// besides warns of what is wrong around an instance of the plugin.
-func besides(file *conf.File, p *conf.Plugin, r plugin.Report) (found []conf.Remark) {
-	found = append(found, overruled(file, p, r)...)
-	return append(found, exposed(p.Options, secrets(declared()))...)
+// between warns of several loadings of the plugin that do not go together.
+func between(file *conf.File) (found []conf.Remark) {
+	var first *conf.Plugin
+	for _, p := range file.Plugins {
+		switch {
+		case !p.Ours():
+		case first == nil:
+			first = p
+		case filepath.Base(p.Path) != filepath.Base(first.Path):
+			found = append(found, conf.Remark{At: p.At, Text: "a second copy of the plugin under another name, besides " + first.Path +
+				": it would bring a second Go runtime into the broker, which does not work; load the same file several times"})
+		case p.Global && first.Global:
+			found = append(found, conf.Remark{At: p.At, Text: "the plugin already serves all listeners (" + first.At.String() +
+				"): the first one's answer counts; write the backends into one list, " +
+				"or per_listener_settings true and a plugin below each listener"})
+		}
+	}
+	return found
 }
 
 // overruled warns of Mosquitto's own files, which are asked only when no plugin
@@ -76,36 +92,32 @@ func overruled(file *conf.File, p *conf.Plugin, r plugin.Report) (found []conf.R
 	return found
 }
 
-// secrets returns the names of the options that are secret: those to which
-// another belongs that names a file.
-func secrets(set *conf.Set) map[string]bool {
-	own := map[string]*conf.Option{}
-	for _, o := range set.Options() {
-		own[o.Name] = o
-	}
-	names := map[string]bool{}
-	for _, o := range set.Options() {
-		if own[o.Name+"_file"] == nil {
-			continue
-		}
-		for _, n := range append([]string{o.Name}, o.Former...) {
-			names[n] = true
-		}
-	}
-	return names
-}
-
 // exposed warns of secrets in files that everyone on the machine can read.
-func exposed(lines []conf.Line, secret map[string]bool) (found []conf.Remark) {
+func exposed(lines []conf.Line, set *conf.Set) (found []conf.Remark) {
 	for _, l := range lines {
-		if !secret[l.Key] || strings.HasPrefix(l.Value, "${") {
-			continue
-		}
-		info, err := os.Stat(l.At.File)
-		if err == nil && info.Mode()&0o004 != 0 {
-			found = append(found, conf.Remark{At: l.At, Key: l.Key, Text: fmt.Sprintf(
-				"a secret in a file that everyone on this machine can read; chmod o-r %s, or give it as %s_file", l.At.File, l.Key)})
+		for _, o := range set.Named(l.Key) {
+			if r, ok := exposure(l, o); ok {
+				found = append(found, r)
+				break
+			}
 		}
 	}
 	return found
+}
+
+// exposure looks at the file that holds a secret: that with the line, or the one
+// that the line names.
+func exposure(l conf.Line, o *conf.Option) (r conf.Remark, ok bool) {
+	name, text := l.At.File, "a secret in a file that everyone on this machine can read; chmod o-r %s, or give it as "+l.Key+"_file"
+	switch {
+	case !o.IsSecret() || strings.HasPrefix(l.Value, "${"):
+		return r, false
+	case !o.Is(l.Key): // it is the option of its file
+		name, text = strings.TrimSpace(l.Value), "everyone on this machine can read the secret in it; chmod o-r %s"
+	}
+	info, err := os.Stat(name)
+	if err != nil || info.Mode()&0o004 == 0 {
+		return r, false
+	}
+	return conf.Remark{At: l.At, Key: l.Key, Text: fmt.Sprintf(text, name)}, true
 }
