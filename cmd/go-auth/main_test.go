@@ -26,9 +26,19 @@ func (m withMariaDB) Run() int { return mariadbtest.Main(m.M) }
 // TestScripts runs testdata/*.txt, which show each command.
 func TestScripts(t *testing.T) {
 	testscript.Run(t, testscript.Params{
-		Dir:  "testdata",
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sh": sh},
+		Dir:           "testdata",
+		Condition:     condition,
+		UpdateScripts: *update,
+		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sh": sh},
 	})
+}
+
+// condition is [root] for scripts.
+func condition(name string) (bool, error) {
+	if name != "root" {
+		return false, errors.New("no such condition")
+	}
+	return os.Geteuid() == 0, nil
 }
 
 // TestMySQLScripts runs testdata/mysql/*.txt with a database of their own, which
