@@ -27,12 +27,12 @@ func anonymous(file *conf.File) (found []conf.Remark) {
 	for _, l := range file.Listeners {
 		setting := file.For(l).AllowAnonymous
 		switch {
-		case file.Anonymous(l) && served(file, l):
+		case file.Anonymous(l) && anyPlugin(file, l):
 			found = append(found, conf.Remark{At: setting.At, Key: "allow_anonymous", Text: l.String() + ": " + anonymous + rights})
 		case file.Anonymous(l):
 			found = append(found, conf.Remark{At: setting.At, Key: "allow_anonymous",
 				Text: l.String() + ": no plugin serves it, and every client is let in, whatever name and password it gives"})
-		case !served(file, l) && !file.For(l).PasswordFile.Given():
+		case !anyPlugin(file, l) && !file.For(l).PasswordFile.Given():
 			found = append(found, conf.Remark{At: l.At, Key: "listener",
 				Text: l.String() + ": no plugin serves it, and it has no password_file: nobody is let in"})
 		}
@@ -40,8 +40,8 @@ func anonymous(file *conf.File) (found []conf.Remark) {
 	return found
 }
 
-// served tells whether any plugin serves the listener, which need not be ours.
-func served(file *conf.File, l *conf.Listener) bool {
+// anyPlugin tells whether any plugin serves the listener, which need not be ours.
+func anyPlugin(file *conf.File, l *conf.Listener) bool {
 	return slices.ContainsFunc(file.Plugins, func(p *conf.Plugin) bool {
 		return p.Global || slices.Contains(p.Listeners, l)
 	})
