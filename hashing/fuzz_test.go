@@ -11,9 +11,7 @@ import (
 func FuzzParse(f *testing.F) {
 	ofEmpty := map[string]bool{}
 	for _, v := range vectors(f) {
-		for _, salt := range v.salts {
-			f.Add(v.stored, uint8(salt))
-		}
+		f.Add(v.stored, uint8(v.salts[0]))
 		ofEmpty[v.stored] = v.password == ""
 	}
 	for _, r := range rejects(f) {

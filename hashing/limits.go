@@ -19,7 +19,7 @@ func DefaultLimits() Limits {
 		BcryptCost:       15,
 		PBKDF2Iterations: 5_000_000,
 		Argon2Memory:     256 * 1024,
-		Argon2Time:       32,
+		Argon2Time:       10,
 		ScryptMemory:     256 * 1024,
 		SHACryptRounds:   1_000_000,
 	}

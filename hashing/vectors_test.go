@@ -3,6 +3,7 @@ package hashing
 import (
 	"errors"
 	"os"
+	"reflect"
 	"strconv"
 	"strings"
 	"testing"
@@ -99,7 +100,8 @@ func rejects(t testing.TB) []rejected {
 
 func TestVectors(t *testing.T) {
 	for _, v := range vectors(t) {
-		for _, salt := range v.salts {
+		var first Hash
+		for i, salt := range v.salts {
 			h, err := Parse(v.stored, salt, DefaultLimits())
 			if err != nil {
 				t.Errorf("line %d: %v", v.line, err)
@@ -108,6 +110,10 @@ func TestVectors(t *testing.T) {
 			if h.Scheme() != v.scheme {
 				t.Errorf("line %d: scheme %s, want %s", v.line, h.Scheme(), v.scheme)
 			}
+			if i > 0 && reflect.DeepEqual(h.proof(), first.proof()) {
+				continue // understood alike
+			}
+			first = h
 			if got := h.Verify(v.password); got != v.match {
 				t.Errorf("line %d, salt encoding %d: match is %v, want %v", v.line, salt, got, v.match)
 			}
