@@ -8,6 +8,10 @@ MULTIARCH := $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -
 PLUGINDIR ?= $(PREFIX)/lib/$(if $(MULTIARCH),$(MULTIARCH)/)mosquitto
 BINDIR    ?= $(PREFIX)/bin
 DOCDIR    ?= $(PREFIX)/share/doc/mosquitto-go-auth
+MANDIR    ?= $(PREFIX)/share/man
+BASHDIR   ?= $(PREFIX)/share/bash-completion/completions
+ZSHDIR    ?= $(PREFIX)/share/zsh/vendor-completions
+FISHDIR   ?= $(PREFIX)/share/fish/vendor_completions.d
 
 .PHONY: all help check test sanitize soak storm demo demo-mysql bench install uninstall clean FORCE
 
@@ -82,10 +86,16 @@ install:
 	ln -sf go-auth.so $(DESTDIR)$(PLUGINDIR)/auth-plug.so
 	install -m 755 build/go-auth $(DESTDIR)$(BINDIR)/go-auth
 	install -m 644 conf/examples/*.conf $(DESTDIR)$(DOCDIR)/examples
+	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
+	build/go-auth man | install -m 644 /dev/stdin $(DESTDIR)$(MANDIR)/man1/go-auth.1
+	build/go-auth completion bash | install -m 644 /dev/stdin $(DESTDIR)$(BASHDIR)/go-auth
+	build/go-auth completion zsh | install -m 644 /dev/stdin $(DESTDIR)$(ZSHDIR)/_go-auth
+	build/go-auth completion fish | install -m 644 /dev/stdin $(DESTDIR)$(FISHDIR)/go-auth.fish
 
 ## uninstall   remove what install copied
 uninstall:
 	rm -f $(DESTDIR)$(PLUGINDIR)/go-auth.so $(DESTDIR)$(PLUGINDIR)/auth-plug.so $(DESTDIR)$(BINDIR)/go-auth
+	rm -f $(DESTDIR)$(MANDIR)/man1/go-auth.1 $(DESTDIR)$(BASHDIR)/go-auth $(DESTDIR)$(ZSHDIR)/_go-auth $(DESTDIR)$(FISHDIR)/go-auth.fish
 	rm -rf $(DESTDIR)$(DOCDIR)
 
 ## clean       remove build/, the brokers in it too

@@ -47,8 +47,9 @@ func (s *Set) Groups() []string {
 	return groups
 }
 
-// documented returns the options of a group that the documents list.
-func (s *Set) documented(group string) []*Option {
+// Documented returns the options of a group that the documents list: all but the
+// files of secrets.
+func (s *Set) Documented(group string) []*Option {
 	return slices.DeleteFunc(slices.Clone(s.options), func(o *Option) bool {
 		return o.Group != group || o.holder != nil
 	})
@@ -58,7 +59,7 @@ func (s *Set) documented(group string) []*Option {
 func (s *Set) Markdown(group string) string {
 	var b strings.Builder
 	b.WriteString("| Option | Type | Default | Meaning |\n| --- | --- | --- | --- |\n")
-	for _, o := range s.documented(group) {
+	for _, o := range s.Documented(group) {
 		meaning := cell(strings.TrimSuffix(o.Doc, "."))
 		if o.secret {
 			meaning += fmt.Sprintf(". Also `%s_file` and `${VARIABLE}`", o.Name)
@@ -89,7 +90,7 @@ func code(words ...string) string {
 // Text returns the options of a group for the terminal.
 func (s *Set) Text(group string) string {
 	var b strings.Builder
-	for _, o := range s.documented(group) {
+	for _, o := range s.Documented(group) {
 		b.WriteString(o.Text())
 	}
 	return b.String()

@@ -43,8 +43,7 @@ func configFlag(f *flag.FlagSet) *string {
 // run reads the flags, which may stand before, between and behind the other
 // arguments, and runs the command.
 func (c command) run(s streams, args []string) (status int) {
-	set := flag.NewFlagSet(c.name, flag.ContinueOnError)
-	set.SetOutput(io.Discard) // misused says it in the way of the other faults
+	set := c.flagSet()
 	act := c.declare(set)
 	rest, err := parse(set, args)
 	switch {
@@ -57,6 +56,13 @@ func (c command) run(s streams, args []string) (status int) {
 		return s.misused(c.name, errTooMany)
 	}
 	return act(s, rest)
+}
+
+// flagSet is the empty set of the command's flags.
+func (c command) flagSet() *flag.FlagSet {
+	set := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	set.SetOutput(io.Discard) // misused says it in the way of the other faults
+	return set
 }
 
 // parse returns the arguments that are no flags. All behind -- are none.
@@ -94,7 +100,7 @@ type described struct {
 // flags returns the flags that the command declares, in the order of the
 // alphabet.
 func (c command) flags() (list []described) {
-	set := flag.NewFlagSet(c.name, flag.ContinueOnError)
+	set := c.flagSet()
 	c.declare(set)
 	set.VisitAll(func(f *flag.Flag) {
 		value, doc := flag.UnquoteUsage(f)

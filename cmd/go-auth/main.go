@@ -45,6 +45,8 @@ func commands() []command {
 		identifyCommand(),
 		optionsCommand(),
 		pwCommand(),
+		completionCommand(),
+		manCommand(),
 		versionCommand(),
 		helpCommand(),
 	}

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
@@ -24,20 +25,23 @@ auth_opt_ or plugin_opt_ stands before each name.
 		declare: func(f *flag.FlagSet) action {
 			former := f.Bool("former", false, "print the predecessors' options that have no effect or are refused")
 			markdown := f.Bool("markdown", false, "print tables in Markdown, not for NAME and --former")
-			return func(s streams, args []string) int { return options(s, args, *former, *markdown) }
+			asJSON := f.Bool("json", false, "print a list for a program to read, not for NAME and --former")
+			return func(s streams, args []string) int { return options(s, args, *former, *markdown, *asJSON) }
 		},
 	}
 }
 
-func options(s streams, rest []string, former, markdown bool) int {
+func options(s streams, rest []string, former, markdown, asJSON bool) int {
 	set := declared()
 	groups := set.Groups()
 	one := len(rest) == 1 && !slices.Contains(groups, rest[0])
 	switch {
 	case former && len(rest) > 0:
 		return s.misused("options", errors.New("--former prints all of them"))
-	case markdown && (former || one):
+	case markdown && (former || one || asJSON):
 		return s.misused("options", errors.New("--markdown prints tables of groups only"))
+	case asJSON && (former || one):
+		return s.misused("options", errors.New("--json prints groups only"))
 	case former:
 		fmt.Fprint(s.out, goneText(set.Gone()))
 		return exitGood
@@ -46,11 +50,41 @@ func options(s streams, rest []string, former, markdown bool) int {
 	case len(rest) == 1:
 		groups = rest
 	}
+	if asJSON {
+		return printOptions(s, set, groups)
+	}
 	for i, g := range groups {
 		if i > 0 {
 			fmt.Fprintln(s.out)
 		}
 		printGroup(s, set, g, markdown, len(groups) > 1)
+	}
+	return exitGood
+}
+
+// printOptions prints the options of groups as a list in JSON.
+func printOptions(s streams, set *conf.Set, groups []string) int {
+	type option struct {
+		Name    string   `json:"name"`
+		Group   string   `json:"group"`
+		Type    string   `json:"type"`
+		Default string   `json:"default"`
+		Doc     string   `json:"doc"`
+		Former  []string `json:"former"`
+		Secret  bool     `json:"secret"` // there is NAME_file, too
+	}
+	list := []option{}
+	for _, g := range groups {
+		for _, o := range set.Documented(g) {
+			list = append(list, option{o.Name, o.Group, o.Type, o.Default, o.Doc, append([]string{}, o.Former...), o.IsSecret()})
+		}
+	}
+	e := json.NewEncoder(s.out)
+	e.SetEscapeHTML(false)
+	e.SetIndent("", "  ")
+	if err := e.Encode(list); err != nil {
+		s.complain(err)
+		return exitUsage
 	}
 	return exitGood
 }
