@@ -29,9 +29,9 @@ type Engine struct {
 	early     earlies
 	warm      *memo // like the workers' memo, but of this thread alone
 	suspects  suspects
-	proven    recent[mac]    // names and passwords that were verified
-	wrong     recent[mac]    // and those that were refused a moment ago
-	underWay  map[string]int // logins by address
+	proven    recent[mac] // names and passwords that were verified
+	wrong     recent[mac] // and those that were refused a moment ago
+	underWay  underWay
 	arrived   []result
 
 	// Clients that are in.
@@ -110,7 +110,7 @@ func build(host Host, process *Process, rights Rights, drivers []backends.Driver
 		host: host, o: o, alarm: &alarm{wake: host.Wake}, credit: process.Credit, rights: rights,
 		tickets: process.Tickets, early: newEarlies(), suspects: newSuspects(),
 		proven: newRecent[mac](o.memoSeconds, memoSize), wrong: newRecent[mac](earlyLife, suspectsSize),
-		underWay: map[string]int{},
+		underWay: underWay{from: map[string]int{}},
 		sessions: newSessions(), probed: map[int]bool{},
 		profiles: map[string]*profile{}, fetching: map[string]*job{},
 		unknown: newRecent[mac](unknownLife, unknownSize), refreshes: newRefreshes(o.refreshRate),
@@ -226,6 +226,7 @@ func (e *Engine) tick(calls bool) (again bool) {
 		e.arrived = e.arrived[1:]
 		e.landed(r)
 		e.deliver(r)
+		r.job.password = "" // it may be kept for a client that comes back
 	}
 	e.rereadSome()
 	e.sweep()
@@ -233,6 +234,7 @@ func (e *Engine) tick(calls bool) (again bool) {
 		e.disconnect()
 	}
 	e.refreshDue()
+	e.readNext()
 	e.resume()
 	if calls {
 		e.journal.drain(e.host)

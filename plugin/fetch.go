@@ -17,6 +17,7 @@ import (
 func (w *workers) fetchShare(ctx context.Context, left int, s *source, j *job, l backends.Lookup) (backends.Account, error) {
 	if j.ticket != 0 || j.reply != nil {
 		left := time.Until(j.begun.Add(w.o.authTimeout)) / time.Duration(left)
+		left = max(left, w.o.authTimeout/4) // where a hash took long
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, left)
 		defer cancel()
@@ -40,10 +41,14 @@ func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Looku
 	ctx, cancel := context.WithTimeout(ctx, w.o.authTimeout)
 	defer cancel()
 	start := time.Now()
+	end, _ := ctx.Deadline()
+	hurried := end.Sub(start) < w.o.authTimeout/4
 	a, err := w.ask(ctx, s, l)
 	s.took.Store(int64(time.Since(start)))
 	if err != nil && !errors.Is(err, backends.ErrNoUser) {
-		w.failed(s, j.name, err)
+		if !hurried || ctx.Err() == nil { // else a store that is merely slow would count as down
+			w.failed(s, j.name, err)
+		}
 		return a, s.wrap(err)
 	}
 	if s.down.CompareAndSwap(true, false) {
@@ -137,10 +142,20 @@ func (w *workers) allDown(name string) bool {
 	})
 }
 
-// expectLogin is how long a login that begins now is likely to take, if so many from
+// expectAnswer is how long a login that begins now is likely to take up to the
+// stores' answer: those that are under way share the places.
+func (w *workers) expectAnswer(name string) time.Duration {
+	rounds := int64(1) + w.inFlight.Load()/int64(w.fetches.Size())
+	return w.expectFetch(name) * time.Duration(rounds)
+}
+
+// expectHash is how long it is likely to take from there, if so many hashes may be
+// computed before its own of which the gate does not know yet, and so many from
 // its address are under way.
-func (w *workers) expectLogin(j *job, own int) time.Duration {
-	return w.expectFetch(j.name) + time.Duration(float64(w.hashTime())*(1+w.hashing.Ahead(j.late, own)))
+func (w *workers) expectHash(late bool, before, own int) time.Duration {
+	ahead, places := w.hashing.Ahead(late, own), float64(w.hashing.Size())
+	rounds := max(ahead, float64(before)/places-min(ahead, 0.5)) // those inside are half done
+	return time.Duration(float64(w.hashTime()) * (1 + rounds))
 }
 
 // expectFetch is the same for the question to the stores alone: what their last

@@ -8,12 +8,21 @@ func (e *Engine) finishLogin(r result) {
 		if e.early.put(r) {
 			e.remember(r)
 			e.judgeEarly(j, r)
+			if r.verdict == Unavailable {
+				e.early.drop(j.key) // who comes back asks anew
+			}
 			if r.verdict != Accept {
 				e.journal.logf(Info, "user %s, client %s, address %s: the check of a client that was told to come back ended: %s, %s",
 					clip(j.name), clip(j.clientID), j.address, r.verdict, r.why)
 			}
 		}
 		return
+	}
+	if r.verdict == Accept && e.overtaken(r) {
+		if e.startAgain(j) {
+			return
+		}
+		r.verdict, r.why = Unavailable, "the account changes while it is being checked"
 	}
 	if !e.tickets.redeem(j.clientID, j.ticket) {
 		e.journal.logf(Debug, "user %s, client %s: the login was %s, but the client has gone", clip(j.name), clip(j.clientID), r.verdict)
@@ -29,6 +38,28 @@ func (e *Engine) finishLogin(r result) {
 	default:
 		e.sessions.restore(j.clientID, found, before) // the client had gone
 	}
+}
+
+// overtaken tells whether the source that verified a password was asked before it
+// told of a change.
+func (e *Engine) overtaken(r result) bool {
+	_, inner := e.work.chain.route(r.job.name)
+	return r.asked().Before(e.heard[r.source].of(inner))
+}
+
+// startAgain has a delayed login checked once more, which takes no other hash
+// unless that has changed.
+func (e *Engine) startAgain(j *job) bool {
+	if j.again || !e.tickets.pending(j.clientID, j.ticket) {
+		return false
+	}
+	again := *j
+	again.again, again.young = true, nil
+	if !e.work.submit(&again) {
+		return false
+	}
+	e.begun(&again)
+	return true
 }
 
 // judgeEarly remembers what a login came to whose client may not come back, or
@@ -57,11 +88,11 @@ func (e *Engine) finishVerify(r result) {
 	if s == nil || s.proof != j.key {
 		return
 	}
+	if r.verdict != Unavailable && j.begun.Before(s.at) {
+		return // something newer is known
+	}
 	switch r.verdict {
 	case Accept:
-		if j.begun.Before(s.at) {
-			return // something newer is known
-		}
 		s.source, s.hash, s.at = r.source, r.hash, j.begun
 		e.install(j.name, r.parts)
 		e.check(j.name, s)
@@ -82,9 +113,7 @@ func (e *Engine) finishProfile(r result) {
 	if r.verdict != Accept {
 		return
 	}
-	if p := e.profiles[j.name]; p == nil || !p.installed.After(j.begun) { // else a login brought newer ones meanwhile
-		e.install(j.name, r.parts).clientID = j.clientID
-		e.kickOutdated(j, r.parts)
-	}
+	e.kickOutdated(j, r.parts) // first: install puts newer parts in
+	e.install(j.name, r.parts).clientID = j.clientID
 	e.lookAgain(j.name)
 }

@@ -11,7 +11,7 @@ func (e *Engine) kickOutdated(j *job, parts []part) {
 			continue
 		}
 		for _, p := range parts {
-			if p.source != s.source || p.down {
+			if p.source != s.source || p.down || s.at.After(j.begun) {
 				continue
 			}
 			s.at = j.begun

@@ -123,17 +123,18 @@ func (e *Engine) delays(l *Login) bool {
 // inTime tells whether a login that is delayed now is likely to be checked within
 // auth_timeout. If not, it is better not delayed: one that was can only be let in or
 // refused, and many clients do not come back from a refusal, but do where the
-// connection was closed without one. That is not for those who failed lately.
+// connection was closed without one. That is not for names that failed lately: who
+// guesses may wait.
 func (e *Engine) inTime(j *job) bool {
 	if e.work.allDown(j.name) {
 		return false
 	}
-	return j.late || e.expect(j, e.proven.has(j.credentials)) < e.o.authTimeout
+	return e.suspects.hasName(j) || e.expect(j, nil) < e.o.authTimeout
 }
 
 func (e *Engine) delay(j *job) Verdict {
 	j.ticket = e.tickets.issue(j.clientID, j.client)
-	if why := e.start(j); why != "" {
+	if why := e.start(j, e.proven.has(j.credentials)); why != "" {
 		e.tickets.redeem(j.clientID, j.ticket)
 		return e.refused(j, result{verdict: ComeBack, why: why})
 	}
@@ -151,8 +152,9 @@ func (e *Engine) hurry(j *job) Verdict {
 	if j.late && !proven && e.wrong.has(j.credentials) {
 		return e.refused(j, result{verdict: Refuse, why: "the same password was refused a moment ago"})
 	}
+	expected := e.expect(j, under)
 	if !joined {
-		if why := e.start(j); why != "" {
+		if why := e.start(j, proven); why != "" {
 			return e.refused(j, result{verdict: ComeBack, why: why})
 		}
 		e.early.keep(j)
@@ -161,7 +163,7 @@ func (e *Engine) hurry(j *job) Verdict {
 	if j.late && !proven {
 		return e.refused(j, result{verdict: ComeBack, why: "a login from there failed lately"})
 	}
-	r, ok := e.wait(under, e.expect(j, proven))
+	r, ok := e.wait(under, expected)
 	if !ok {
 		e.counts.NoCredit.Add(1)
 		return e.refused(j, result{verdict: ComeBack, why: "the check takes longer than the broker can wait"})
@@ -173,17 +175,18 @@ func (e *Engine) hurry(j *job) Verdict {
 	return e.conclude(j, r)
 }
 
-// expect is how long a login is likely to take. One whose password was verified
-// lately will hardly need another hash.
-func (e *Engine) expect(j *job, proven bool) time.Duration {
-	if proven {
-		return e.work.expectFetch(j.name)
+// expect is how long a login is likely to take, which may be under way already. One
+// whose password was verified lately will hardly need another hash.
+func (e *Engine) expect(j, under *job) time.Duration {
+	answer := e.work.expectAnswer(j.name)
+	if e.proven.has(j.credentials) {
+		return answer
 	}
-	own := e.underWay[j.address]
-	if j.address == "" {
-		own = e.o.queueMax // not counted, and together in one queue
+	before, own := e.before(j)
+	if under != nil && under.costly {
+		before--
 	}
-	return e.work.expectLogin(j, own)
+	return answer + e.work.expectHash(j.late, before, own)
 }
 
 // admit lets a client in, or refuses it, with a result that is some seconds old.
@@ -212,6 +215,7 @@ func (e *Engine) wait(j *job, expected time.Duration) (result, bool) {
 		r := e.arrived[i]
 		e.arrived = slices.Delete(e.arrived, i, i+1)
 		e.landed(r)
+		r.job.password = ""
 		return r, true
 	}
 	turn := e.host.Turn()
@@ -228,6 +232,7 @@ func (e *Engine) wait(j *job, expected time.Duration) (result, bool) {
 		case r := <-e.work.results:
 			if r.job == j {
 				e.landed(r)
+				r.job.password = ""
 				return r, true
 			}
 			e.arrived = append(e.arrived, r)

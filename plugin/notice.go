@@ -141,6 +141,7 @@ func (e *Engine) heed() {
 		return
 	}
 	e.early.dropNames(named)
+	e.wrong.clear()
 	for name := range named {
 		e.lookAgain(name)
 	}

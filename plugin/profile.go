@@ -45,14 +45,14 @@ type part struct {
 
 // profile is a user's rights as the engine keeps them.
 type profile struct {
-	name      string
-	parts     []part
-	rights    acl.Profile // what the parts grant together
-	place     int         // in the order of all
-	clientID  string      // of the client about which the sources were asked last
-	next      time.Time   // when something has to be done: a refresh, or the end of an old part
-	used      bool        // asked since the last look for profiles to drop
-	installed time.Time
+	name     string
+	parts    []part
+	rights   acl.Profile // what the parts grant together
+	place    int         // in the order of all
+	clientID string      // of the client about which the sources were asked last
+	next     time.Time   // when something has to be done: a refresh, or the end of an old part
+	used     bool        // asked since the last look for profiles to drop
+	checked  time.Time   // when the sources were asked last on behalf of all clients
 }
 
 // install keeps and publishes new parts. A part whose source could not answer
@@ -62,7 +62,7 @@ func (e *Engine) install(name string, parts []part) *profile {
 	p := e.profiles[name]
 	if p == nil {
 		e.makeRoom()
-		p = &profile{name: name}
+		p = &profile{name: name, checked: time.Now()}
 		e.keep(p)
 	}
 	for i, n := range parts {
@@ -74,7 +74,6 @@ func (e *Engine) install(name string, parts []part) *profile {
 		parts[i].down = n.down || parts[i].down
 	}
 	p.parts = parts
-	p.installed = time.Now()
 	e.publish(p, e.oldest(p))
 	if e.hasOutdated(p) {
 		e.lookAgain(name)
@@ -97,6 +96,9 @@ func (e *Engine) oldest(p *profile) time.Time {
 // sources were asked at the given time.
 func (e *Engine) publish(p *profile, asked time.Time) {
 	now := time.Now()
+	if p.checked.Before(asked) { // a login renews the rights, but compares no other client's hash
+		asked = p.checked
+	}
 	p.next = asked.Add(e.o.refresh + e.jitter())
 	if e.work.chain.inMemory(p.name) {
 		p.next = now.Add(memoryRefresh) // Reload tells when there is something new
@@ -147,13 +149,13 @@ func (w *workers) grants(name string, parts []part, now time.Time) acl.Profile {
 // with a login. Where logins are few everything is, so that a new right counts at
 // the next one; where they are many, the rights may be as old as those of clients
 // that stay.
-func (e *Engine) young(name string) (young []part) {
-	p := e.profiles[name]
+func (e *Engine) young(j *job) (young []part) {
+	p := e.profiles[j.name]
 	now := time.Now()
-	if p == nil || e.thorough.take(now) {
+	if p == nil || !j.late && e.thorough.take(now) {
 		return nil
 	}
-	_, inner := e.work.chain.route(name)
+	_, inner := e.work.chain.route(j.name)
 	for _, q := range p.parts {
 		memory := e.work.chain.sources[q.source].inMemory
 		if !memory && !q.down && now.Sub(q.at) < e.o.refresh && q.at.After(e.reloaded) && e.current(q, inner) {
@@ -191,9 +193,14 @@ func (e *Engine) fetchProfile(name, clientID string, late bool) *job {
 }
 
 // makeRoom drops a profile that was not asked lately, where there are too many.
+// Those of users with clients stay: by them it is noticed that an account has gone.
 func (e *Engine) makeRoom() {
 	for len(e.profiles) >= e.o.profilesMax {
-		e.drop(e.profiles[e.leastUsed()])
+		name := e.leastUsed()
+		if _, in := e.sessions.any(name); in {
+			return
+		}
+		e.drop(e.profiles[name])
 	}
 }
 

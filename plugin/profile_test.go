@@ -158,12 +158,13 @@ func TestRulesMayGo(t *testing.T) {
 // the broker must not lose the client that it asks about.
 func TestNoKickInACheck(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
-		db := population()
-		b := start(t, v21, []*store{db}, "profiles_max 1", "login_wait 250ms")
-		b.enter(alice)
-		b.enter(client{id: "b1", name: "Bob Ä", password: right}) // whose rights take the place of alice's
+		b, db := entered(t)
 		db.set(func() { db.accounts["alice"] = account(other, "a") })
+		time.Sleep(lasting)
 		b.may(alice, backends.Read, "a/1")
+		synctest.Wait()
+		b.TickWithin()
+		expect(t, "found out", b.may(alice, backends.Read, "a/1"), true)
 		expect(t, "kicked in the check", len(b.kicked), 0)
 		b.settle()
 		expect(t, "kicked", fmt.Sprint(b.kicked), "[a1]")

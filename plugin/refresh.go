@@ -107,6 +107,7 @@ func (e *Engine) refreshDue() {
 // refresh has a profile fetched again. The old one answers until the new one
 // has come.
 func (e *Engine) refresh(p *profile, clientID string) {
+	p.checked = time.Now()
 	e.publish(p, time.Now()) // ends what is too old, and sets the time for another try
 	if e.fetchProfile(p.name, clientID, true) == nil {
 		e.postpone(p)

@@ -28,13 +28,19 @@ func (e *Engine) Reload() {
 func (e *Engine) readAgain(sources []int, told bool) {
 	j := &job{kind: jobReload, sources: sources, told: told}
 	switch {
-	case !e.reloading:
-		e.reloading = true
-		e.work.submit(j) // for which there is always room
 	case e.next == nil || told:
 		e.next = j
 	case !slices.Contains(e.next.sources, sources[0]):
 		e.next.sources = append(slices.Clone(e.next.sources), sources...)
+	}
+	e.readNext()
+}
+
+// readNext begins the next reading, if one is wanted and none under way. There is
+// room for it, unless another thread takes that for a moment; then Tick does it.
+func (e *Engine) readNext() {
+	if e.next != nil && !e.reloading && e.work.submit(e.next) {
+		e.next, e.reloading = nil, true
 	}
 }
 
@@ -56,11 +62,8 @@ func (e *Engine) finishReload(r result) {
 		e.journal.logf(Info, "read again: %s", strings.Join(names, ", "))
 	}
 	e.reloaded = time.Now()
-	e.reloading = e.next != nil
-	if e.next != nil {
-		e.work.submit(e.next)
-		e.next = nil
-	}
+	e.reloading = false
+	e.readNext()
 }
 
 // rereadSome looks up again what rests on sources in memory that have changed,

@@ -20,8 +20,11 @@ func newSuspects() suspects {
 }
 
 func (s *suspects) has(j *job) bool {
-	return s.names.has(s.key.sum(j.name)) || s.addresses.has(s.key.sum(j.address))
+	return s.hasName(j) || s.addresses.has(s.key.sum(j.address))
 }
+
+// hasName leaves the address aside, which many may share.
+func (s *suspects) hasName(j *job) bool { return s.names.has(s.key.sum(j.name)) }
 
 func (s *suspects) add(j *job) {
 	s.names.add(s.key.sum(j.name))

@@ -75,12 +75,17 @@ func (t *Tickets) supersede(clientID string) {
 
 // redeem ends a pending login, and tells whether its result counts.
 func (t *Tickets) redeem(clientID string, number uint64) bool {
-	k, ok := t.byID[clientID]
-	if !ok || k.number != number {
+	if !t.pending(clientID, number) {
 		return false
 	}
-	t.end(clientID, k)
+	t.end(clientID, t.byID[clientID])
 	return true
+}
+
+// pending tells whether a login is.
+func (t *Tickets) pending(clientID string, number uint64) bool {
+	k, ok := t.byID[clientID]
+	return ok && k.number == number
 }
 
 func (t *Tickets) end(clientID string, k ticket) {

@@ -1,21 +1,46 @@
 package plugin
 
+// underWay is the logins that workers have, as far as they came from a network
+// address.
+type underWay struct {
+	from   map[string]int // by address
+	costly int            // those that will need a hash, and are not behind others
+}
+
 // start hands a login over to a worker. It returns the reason if there is no
-// room for it.
-func (e *Engine) start(j *job) (why string) {
-	if j.address != "" && e.underWay[j.address] >= e.o.addressMax {
+// room for it. One whose password was verified lately will hardly need a hash.
+func (e *Engine) start(j *job, proven bool) (why string) {
+	if j.address != "" && e.underWay.from[j.address] >= e.o.addressMax {
 		e.counts.AddressFull.Add(1)
 		return "too many logins from that address are waiting"
 	}
-	j.young = e.young(j.name)
+	j.young = e.young(j)
+	j.costly = !proven && !j.late
 	if e.crowded(j) || !e.work.submit(j) {
 		e.counts.QueueFull.Add(1)
 		return "too many logins are waiting"
 	}
-	if j.address != "" {
-		e.underWay[j.address]++
-	}
+	e.begun(j)
 	return ""
+}
+
+func (e *Engine) begun(j *job) {
+	if j.address != "" {
+		e.underWay.from[j.address]++
+	}
+	if j.costly {
+		e.underWay.costly++
+	}
+}
+
+// before is how many hashes may be computed before a login's own, and how many
+// logins from its address are under way. Addresses take turns.
+func (e *Engine) before(j *job) (before, own int) {
+	if j.address == "" { // these are together in one queue
+		return e.underWay.costly, e.o.queueMax
+	}
+	own = e.underWay.from[j.address]
+	return min(e.underWay.costly, (own+1)*len(e.underWay.from)), own
 }
 
 // crowded tells whether there is no room for a login that has to let others go
@@ -29,10 +54,16 @@ func (e *Engine) crowded(j *job) bool {
 func (e *Engine) landed(r result) {
 	e.work.inFlight.Add(-1)
 	j := r.job
-	if j.kind != jobLogin || j.address == "" {
+	if j.kind != jobLogin {
 		return
 	}
-	if e.underWay[j.address]--; e.underWay[j.address] <= 0 {
-		delete(e.underWay, j.address)
+	if j.costly {
+		e.underWay.costly--
+	}
+	if j.address == "" {
+		return
+	}
+	if e.underWay.from[j.address]--; e.underWay.from[j.address] <= 0 {
+		delete(e.underWay.from, j.address)
 	}
 }

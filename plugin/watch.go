@@ -41,7 +41,8 @@ func (w *workers) watch(s *source) {
 // run watches until the engine ends.
 func (w *watching) run() {
 	for pause := firstWatchPause; ; pause = min(2*pause, lastWatchPause) {
-		if w.once() {
+		begun := time.Now()
+		if w.once() && time.Since(begun) > lastWatchPause {
 			pause = firstWatchPause
 		}
 		if w.ctx.Err() != nil {

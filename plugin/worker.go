@@ -36,6 +36,8 @@ type job struct {
 	ticket      uint64 // of a delayed login, 0 for others
 	begun       time.Time
 	vouchers    []int       // jobProfile: the sources whose stored hash is wanted too
+	costly      bool        // jobLogin: see underWay
+	again       bool        // jobLogin: started once more, since the account changed meanwhile
 	young       []part      // jobLogin: rights that need not be fetched again
 	sources     []int       // jobReload: the backends that are to read again
 	told        bool        // jobReload: the broker was told to
@@ -163,9 +165,9 @@ func (w *workers) work(j *job) {
 
 // conclude hands over what a job came to.
 func (w *workers) conclude(j *job, r result) {
-	j.password = ""
 	r.at = time.Now()
 	if j.reply != nil {
+		j.password = ""
 		w.inFlight.Add(-1) // first, so that who asks again finds room
 		j.reply <- r
 	} else {
