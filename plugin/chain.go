@@ -288,5 +288,20 @@ func (c *chain) String() string {
 	return strings.Join(list, ", ")
 }
 
+// unknown is the reason for which a user is refused whom none of these sources
+// knows.
+func (c *chain) unknown(in []int) string {
+	var asked []string
+	for _, i := range in {
+		if s := c.sources[i]; s.asked(backends.CheckUser) {
+			asked = append(asked, s.name)
+		}
+	}
+	if len(asked) == 0 {
+		return "no backend is asked for this user's password"
+	}
+	return "no such user (" + strings.Join(asked, ", ") + ")"
+}
+
 // wrap makes the backend's name part of an error.
 func (s *source) wrap(err error) error { return fmt.Errorf("%s: %w", s.name, err) }

@@ -29,7 +29,7 @@ func (e *Engine) TryElsewhere(l Login) (v Verdict, why string) {
 		r = e.work.elsewhere(j)
 	}
 	if r.verdict != Accept {
-		e.journal.logf(Info, "user %s, client %s, address %s: %s, %s", clip(name), clip(l.ClientID), l.Address, r.verdict, r.why)
+		e.tellRefusal(j, "", r)
 	}
 	return r.verdict, r.why
 }

@@ -12,13 +12,14 @@ import (
 // Engine is one instance of the plugin. Its methods are called on the broker's
 // thread, but for those whose names end in Elsewhere.
 type Engine struct {
-	host    Host
-	o       *options
-	work    *workers
-	journal *journal
-	alarm   *alarm
-	counts  Counters
-	credit  *Credit
+	host     Host
+	o        *options
+	work     *workers
+	journal  *journal
+	alarm    *alarm
+	refusals *brake
+	counts   Counters
+	credit   *Credit
 
 	admits bool // there are backends for users
 	judges bool // there are sources of rules
@@ -120,6 +121,7 @@ func build(host Host, process *Process, rights Rights, drivers []backends.Driver
 	if err != nil {
 		host.Log(Warning, "go-auth: "+err.Error()+"; logging to the broker's log instead")
 	}
+	e.refusals = newBrake(e.journal, Info, refusalsWindow, refusalsTold, "refused logins")
 	for _, n := range notes {
 		e.journal.logf(Warning, "%s", n)
 	}
@@ -146,7 +148,7 @@ func (e *Engine) employ(process *Process, c *chain) {
 		process.Hashing = NewHashGate(e.o.hashLimit)
 	}
 	key := newMACKey()
-	w := &workers{chain: c, o: e.o, journal: e.journal, counts: &e.counts, hashing: process.Hashing,
+	w := &workers{chain: c, o: e.o, journal: e.journal, faults: newBrake(e.journal, Warning, time.Second, 1, "faults of stored accounts"), counts: &e.counts, hashing: process.Hashing,
 		fetches: NewGate(e.o.fetchLimit), key: key, jobs: make(chan *job), results: make(chan result, e.o.queueMax+refreshRoom+1), wake: e.alarm.ring}
 	if e.o.memo {
 		w.memo = newMemo(key, e.o.memoSeconds, memoSize)
@@ -286,6 +288,8 @@ func (e *Engine) deliver(r result) {
 // work end when their store lets them, and do not call the host any more.
 func (e *Engine) Close() {
 	e.work.stop()
+	e.refusals.end()
+	e.work.faults.end()
 	e.refreshes.stop()
 	if err := e.work.chain.close(); err != nil {
 		e.journal.logf(Warning, "closing: %v", err)

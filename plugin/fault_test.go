@@ -148,7 +148,7 @@ func TestLogOverflow(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		b := start(t, v20, []*store{population()})
 		for range 5000 {
-			b.first(client{id: "x", name: "", password: wrong})
+			b.Fault("a panic")
 		}
 		b.settle()
 		expect(t, "says so", b.logged("lines of the log were dropped"), 1)

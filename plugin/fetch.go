@@ -28,7 +28,9 @@ func (w *workers) fetchShare(ctx context.Context, left int, s *source, j *job, l
 // fetch asks a source for an account.
 func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Lookup) (backends.Account, error) {
 	if s.inMemory {
+		asked := time.Now()
 		a, err := w.ask(ctx, s, l)
+		w.toldAccount(s, j, err, asked)
 		if err != nil && !errors.Is(err, backends.ErrNoUser) {
 			err = s.wrap(err)
 		}
@@ -45,6 +47,7 @@ func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Looku
 	hurried := end.Sub(start) < w.o.authTimeout/4
 	a, err := w.ask(ctx, s, l)
 	s.took.Store(int64(time.Since(start)))
+	w.toldAccount(s, j, err, start)
 	if err != nil && !errors.Is(err, backends.ErrNoUser) {
 		if !hurried || ctx.Err() == nil { // else a store that is merely slow would count as down
 			w.failed(s, j.name, err)
@@ -79,7 +82,7 @@ func (w *workers) ask(ctx context.Context, s *source, l backends.Lookup) (a back
 // failures is logged.
 func (w *workers) failed(s *source, name string, err error) {
 	if errors.Is(err, backends.ErrBadAnswer) {
-		w.journal.logf(Warning, "user %s: %v", clip(name), s.wrap(err))
+		w.faults.logf(s.name+": faults of its answers", "user %s: %v", clip(name), s.wrap(err))
 		return
 	}
 	s.tried.Store(time.Now().UnixNano())

@@ -12,8 +12,7 @@ func (e *Engine) finishLogin(r result) {
 				e.early.drop(j.key) // who comes back asks anew
 			}
 			if r.verdict != Accept {
-				e.journal.logf(Info, "user %s, client %s, address %s: the check of a client that was told to come back ended: %s, %s",
-					clip(j.name), clip(j.clientID), j.address, r.verdict, r.why)
+				e.tellRefusal(j, "the check of a client that was told to come back ended: ", r)
 			}
 		}
 		return

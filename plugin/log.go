@@ -102,9 +102,12 @@ func clip(s string) string {
 // maxClip is how many bytes of a name are logged.
 const maxClip = 100
 
+// shows tells whether lines of a level are logged.
+func (j *journal) shows(level Level) bool { return level.rank() <= j.limit }
+
 // logf records a line. Text that clients chose must have been through clip.
 func (j *journal) logf(level Level, format string, args ...any) {
-	if level.rank() > j.limit {
+	if !j.shows(level) {
 		return
 	}
 	select {

@@ -98,6 +98,7 @@ func (e *Engine) fromMemory(j *job) (r result, ok bool) {
 		found = append(found, func() part { return e.work.judge(i, inner, a, asked) })
 		c, sure := recall(a, j.password, e.warm)
 		if c.ok {
+			e.work.toldMemo(s, j)
 			known := make([]part, len(found))
 			for k, judge := range found {
 				known[k] = judge()
@@ -293,6 +294,6 @@ func (e *Engine) refused(j *job, r result) Verdict {
 	case ComeBack:
 		e.counts.ComeBack.Add(1)
 	}
-	e.journal.logf(Info, "user %s, client %s, address %s: %s, %s", clip(j.name), clip(j.clientID), j.address, r.verdict, r.why)
+	e.tellRefusal(j, "", r)
 	return r.verdict
 }

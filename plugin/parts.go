@@ -28,7 +28,7 @@ func (w *workers) judge(i int, inner string, a backends.Account, asked time.Time
 	}
 	img, notes, err := compile(a.Sections, w.aclOptions())
 	if err != nil {
-		w.journal.logf(Warning, "user %s: the rules in %s cannot be used, and grant nothing: %v", clip(inner), s.name, err)
+		w.faults.logf(s.name+": rules that cannot be used", "user %s: the rules in %s cannot be used, and grant nothing: %v", clip(inner), s.name, err)
 	}
 	for _, n := range notes {
 		if _, known := s.told.LoadOrStore(n, true); !known {

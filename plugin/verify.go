@@ -53,18 +53,24 @@ func recall(a backends.Account, password string, m *memo) (c comparison, sure bo
 func (w *workers) verify(ctx context.Context, s *source, j *job, a backends.Account) comparison {
 	c, sure := recall(a, j.password, w.memo)
 	if sure {
+		if c.ok {
+			w.toldMemo(s, j)
+		}
 		return c
 	}
 	h, err := hashing.Parse(a.Hash, s.salt, w.o.limits)
 	if err != nil {
-		w.journal.logf(Warning, "user %s: the password hash stored in %s cannot be used: %v", clip(j.name), s.name, err)
+		w.faults.logf(s.name+": hashes that cannot be used", "user %s: the password hash stored in %s cannot be used: %v", clip(j.name), s.name, err)
 		return comparison{why: "the stored hash cannot be used"}
 	}
-	if c.ok, c.err = w.hash(ctx, j, h); c.err != nil {
+	begun := time.Now()
+	c.ok, c.err = w.hash(ctx, j, h)
+	c.why = "wrong password"
+	w.toldHash(s, j, h.Scheme(), c, begun)
+	if c.err != nil {
 		return c
 	}
 	c.hashed = true
-	c.why = "wrong password"
 	decoy := h.Decoy()
 	s.decoy.Store(&decoy)
 	if c.ok && w.memo != nil {

@@ -82,6 +82,7 @@ type workers struct {
 	chain   *chain
 	o       *options
 	journal *journal
+	faults  *brake // of stored accounts, and of queries
 	counts  *Counters
 	hashing *Gate // of the process
 	threads *threads
@@ -226,7 +227,7 @@ func (w *workers) fault(p any) {
 
 // login asks the sources in turn, until one verifies the password.
 func (w *workers) login(ctx context.Context, j *job) result {
-	r := result{job: j, verdict: Refuse, why: "no such user", source: -1}
+	r := result{job: j, verdict: Refuse, source: -1}
 	in, inner := w.chain.route(j.name)
 	var known []part // what the sources said so far
 	tried := false   // the time of a hash was spent
@@ -262,6 +263,9 @@ func (w *workers) login(ctx context.Context, j *job) result {
 		case r.verdict == Refuse:
 			r.why = c.why + " (" + s.name + ")"
 		}
+	}
+	if r.verdict == Refuse && len(known) == 0 {
+		r.why = w.chain.unknown(in)
 	}
 	if !tried && r.verdict == Refuse {
 		w.spend(ctx, j, in)

@@ -5,7 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -147,23 +146,6 @@ func (t *terminal) SetUsername(plugin.Ref, string) {}
 func (t *terminal) Wake()                          {}
 func (t *terminal) Turn() uint64                   { return 0 }
 func (t *terminal) Delays() bool                   { return false }
-
-// knownPassword asks for a password once at a terminal, and reads a line of
-// anything else.
-func knownPassword(s streams) (string, error) {
-	terminal, ok := s.in.(*os.File)
-	if !ok || !isTerminal(terminal) {
-		return readLine(s.in)
-	}
-	var typed string
-	err := withoutEcho(terminal, func() (err error) {
-		fmt.Fprint(s.err, "Password: ")
-		typed, err = readLine(terminal)
-		fmt.Fprintln(s.err)
-		return err
-	})
-	return typed, err
-}
 
 // shown writes a text from a store or the command line so that it stays in its
 // place.

@@ -38,7 +38,7 @@ func declareLogin(f *flag.FlagSet) action {
 			return s.cannotTell(err)
 		}
 		defer done()
-		password, err := knownPassword(s)
+		password, err := oldPassword(s)
 		if err != nil {
 			s.complain(err)
 			return exitUsage
