@@ -88,7 +88,9 @@ func (p *Postgres) Probe(ctx context.Context, name string) ([]string, error) {
 }
 
 // HowToGrant returns a statement that adds a row for the aclquery.
-func (p *Postgres) HowToGrant(name string, r backends.Rule) string { return p.source.HowToGrant(name, r) }
+func (p *Postgres) HowToGrant(name string, r backends.Rule) string {
+	return p.source.HowToGrant(name, r)
+}
 
 // Close ends the connections, and with them the statements that they run.
 func (p *Postgres) Close() error {
