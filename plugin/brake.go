@@ -27,7 +27,7 @@ type brake struct {
 type counted struct{ shown, left int }
 
 const (
-	kindsMax  = 100 // kinds that are told apart in one window
+	kindsMax  = 200 // kinds that are told apart in one window
 	kindsTold = 20  // of which something is told at its end
 )
 
