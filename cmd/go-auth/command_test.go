@@ -51,3 +51,13 @@ func TestParse(t *testing.T) {
 		}
 	}
 }
+
+// TestFileOptions has the table of options that name a file know only options.
+func TestFileOptions(t *testing.T) {
+	set := declared()
+	for name := range namesFile {
+		if found := set.Named(name); len(found) != 1 || found[0].Name != name {
+			t.Errorf("%s is no option", name)
+		}
+	}
+}
