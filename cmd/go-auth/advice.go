@@ -55,7 +55,7 @@ func between(file *conf.File) (found []conf.Remark) {
 		case !p.Ours():
 		case first == nil:
 			first = p
-		case filepath.Base(p.Path) != filepath.Base(first.Path):
+		case filepath.Base(p.Path) != filepath.Base(first.Path) && !sameFile(p.Path, first.Path):
 			found = append(found, conf.Remark{At: p.At, Text: "a second copy of the plugin under another name, besides " + first.Path +
 				": it would bring a second Go runtime into the broker, which does not work; load the same file several times"})
 		case p.Global && first.Global:
@@ -65,6 +65,17 @@ func between(file *conf.File) (found []conf.Remark) {
 		}
 	}
 	return found
+}
+
+// sameFile tells whether two names are of one file, as auth-plug.so may be a link
+// to go-auth.so.
+func sameFile(a, b string) bool {
+	one, err := os.Stat(a)
+	if err != nil {
+		return false
+	}
+	other, err := os.Stat(b)
+	return err == nil && os.SameFile(one, other)
 }
 
 // overruled warns of Mosquitto's own files, which are asked only when no plugin
