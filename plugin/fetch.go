@@ -146,10 +146,9 @@ func (w *workers) allDown(name string) bool {
 }
 
 // expectAnswer is how long a login that begins now is likely to take up to the
-// stores' answer: those that are under way share the places.
-func (w *workers) expectAnswer(name string) time.Duration {
-	rounds := int64(1) + w.inFlight.Load()/int64(w.fetches.Size())
-	return w.expectFetch(name) * time.Duration(rounds)
+// stores' answer, if so many share the places.
+func (w *workers) expectAnswer(name string, sharing int64) time.Duration {
+	return w.expectFetch(name) * time.Duration(1+sharing/int64(w.fetches.Size()))
 }
 
 // expectHash is how long it is likely to take from there, if so many hashes may be

@@ -179,7 +179,11 @@ func (e *Engine) hurry(j *job) Verdict {
 // expect is how long a login is likely to take, which may be under way already. One
 // whose password was verified lately will hardly need another hash.
 func (e *Engine) expect(j, under *job) time.Duration {
-	answer := e.work.expectAnswer(j.name)
+	sharing := e.work.inFlight.Load()
+	if !j.late {
+		sharing -= int64(e.underWay.late)
+	}
+	answer := e.work.expectAnswer(j.name, sharing)
 	if e.proven.has(j.credentials) {
 		return answer
 	}

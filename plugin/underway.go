@@ -1,10 +1,10 @@
 package plugin
 
-// underWay is the logins that workers have, as far as they came from a network
-// address.
+// underWay is the logins that workers have.
 type underWay struct {
-	from   map[string]int // by address
+	from   map[string]int // by network address
 	costly int            // those that will need a hash, and are not behind others
+	late   int            // those that are behind others
 }
 
 // start hands a login over to a worker. It returns the reason if there is no
@@ -28,8 +28,15 @@ func (e *Engine) begun(j *job) {
 	if j.address != "" {
 		e.underWay.from[j.address]++
 	}
+	e.underWay.count(j, 1)
+}
+
+func (u *underWay) count(j *job, n int) {
 	if j.costly {
-		e.underWay.costly++
+		u.costly += n
+	}
+	if j.late {
+		u.late += n
 	}
 }
 
@@ -57,9 +64,7 @@ func (e *Engine) landed(r result) {
 	if j.kind != jobLogin {
 		return
 	}
-	if j.costly {
-		e.underWay.costly--
-	}
+	e.underWay.count(j, -1)
 	if j.address == "" {
 		return
 	}
