@@ -17,8 +17,9 @@ func (e *Engine) finishLogin(r result) {
 		}
 		return
 	}
+	r.hashed = r.hashed || j.hashed
 	if r.verdict == Accept && e.overtaken(r) {
-		if e.startAgain(j) {
+		if e.startAgain(r) {
 			return
 		}
 		r.verdict, r.why = Unavailable, "the account changes while it is being checked"
@@ -48,12 +49,13 @@ func (e *Engine) overtaken(r result) bool {
 
 // startAgain has a delayed login checked once more, which takes no other hash
 // unless that has changed.
-func (e *Engine) startAgain(j *job) bool {
+func (e *Engine) startAgain(r result) bool {
+	j := r.job
 	if j.again || !e.tickets.pending(j.clientID, j.ticket) {
 		return false
 	}
 	again := *j
-	again.again, again.young = true, nil
+	again.again, again.hashed, again.young = true, r.hashed, nil
 	if !e.work.submit(&again) {
 		return false
 	}

@@ -223,6 +223,25 @@ func TestNoticeDuringASlowHash(t *testing.T) {
 	})
 }
 
+// What such a login found out in the end is remembered like any other's.
+func TestNoticeDuringAHashIsRemembered(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		files := memoryStore("files").with("alice", account(right, "a"))
+		n := watched(files)
+		b := start(t, v21, []*store{files}, "hash_limit 1")
+		b.pass(time.Second)
+		leave := b.occupied()
+		expect(t, "the first", b.first(alice), plugin.Pending)
+		synctest.Wait()
+		n.changed("")
+		b.pass(time.Second)
+		leave()
+		b.settle()
+		expect(t, "the first in the end", fmt.Sprint(b.completed), "[a1 true]")
+		expect(t, "the next, at once", b.first(alice.but(func(c *client) { c.id = "a2" })), plugin.Accept)
+	})
+}
+
 // Likewise where the rights are another store's, which tells of a change during the
 // login.
 func TestNoticeOfRightsDuringALogin(t *testing.T) {

@@ -38,6 +38,7 @@ type job struct {
 	vouchers    []int       // jobProfile: the sources whose stored hash is wanted too
 	costly      bool        // jobLogin: see underWay
 	again       bool        // jobLogin: started once more, since the account changed meanwhile
+	hashed      bool        // and a hash was computed the first time
 	young       []part      // jobLogin: rights that need not be fetched again
 	sources     []int       // jobReload: the backends that are to read again
 	told        bool        // jobReload: the broker was told to
