@@ -155,7 +155,7 @@ func declareFormer(s *conf.Set, drivers []backends.Driver) {
 	s.Retire("use log_level", "log_quiet")
 	s.Retire("the rules for anonymous clients stand in acl_file, before the first user", "anonusername")
 	s.Retire("set allow_anonymous itself, an option of Mosquitto", "allow_anonymous")
-	s.Refuse("this backend is not in this version", "cdbname", "cdbpath", "dbpath", "psk_database")
+	s.Refuse("this backend is not in this version", "cdbname", "cdbpath", "dbpath", "psk_database", "binddn", "bindpw")
 	s.RefusePrefix("this backend is not in this version",
 		"sqlite_", "sqlite", "http_", "jwt_", "mongo_", "grpc_", "js_", "ldap_", "memcached_", "plugin_")
 }

@@ -42,6 +42,7 @@ const (
 	definerGone          = 1449
 	tooManyStatements    = 1461
 	needReprepare        = 1615
+	signalled            = 1644 // by SIGNAL, in a function or trigger
 	accessDeniedNoMethod = 1698
 	connectionKilled     = 1927 // MariaDB
 	sessionKilled        = 3169 // MySQL 8
@@ -138,6 +139,7 @@ func parametersDiffer(theirs, ours int) string {
 const (
 	cardinality = "21"
 	badData     = "22"
+	userDefined = "45" // by SIGNAL
 	badSyntax   = "42" // or a right that is missing
 )
 
@@ -152,6 +154,9 @@ func faultOf(err error) *queryFault {
 	switch class := string(e.SQLState[:2]); {
 	case slices.Contains(limits, e.Number):
 		return nil
+	case e.Number == signalled, class == userDefined: // its author wrote the message
+		return &queryFault{fmt.Sprintf("Error %d (%s) of a SIGNAL in a function or procedure that the statement uses; "+
+			"run the statement by hand to see its message", e.Number, e.SQLState), err}
 	case class == badData: // the message may show what is in a row
 		return &queryFault{fmt.Sprintf("Error %d (%s); see what the server's manual says of it", e.Number, e.SQLState), err}
 	case class == cardinality, class == badSyntax, slices.Contains(others, e.Number):

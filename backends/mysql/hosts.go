@@ -52,8 +52,8 @@ type attempt struct {
 }
 
 // Connect implements driver.Connector. database/sql also calls it where no
-// caller's deadline holds. A host that does not answer within [patience] stays
-// in the race: it may only be slow.
+// caller's deadline holds. A host that does not answer in the time that it usually
+// takes stays in the race: it may only be slow.
 func (h *hosts) Connect(ctx context.Context) (driver.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
@@ -69,7 +69,7 @@ func (h *hosts) Connect(ctx context.Context) (driver.Conn, error) {
 		}()
 		impatient = nil
 		if asked < len(order) {
-			impatient = time.After(patience)
+			impatient = time.After(h.waits(ctx, i))
 		}
 	}
 	var errs []error
@@ -166,12 +166,16 @@ func (h *hosts) suspect(host int) {
 	}
 }
 
-// look tries the hosts before the given one.
+// look tries the hosts before the given one. Nobody waits for it, so that a host
+// behind a slow link has the time that it takes; the connections that follow then
+// grant it as much.
 func (h *hosts) look(before int) {
 	found := before
+	var pace time.Duration
 	for i := range before {
-		if h.list[i].answers(h.closed, patience) == nil {
-			found = i
+		begun := time.Now()
+		if h.list[i].answers(h.closed, h.timeout) == nil {
+			found, pace = i, time.Since(begun)
 			break
 		}
 	}
@@ -179,6 +183,19 @@ func (h *hosts) look(before int) {
 	defer h.mu.Unlock()
 	h.looking, h.looked = false, time.Now()
 	h.current = min(h.current, found)
+	if found < before {
+		h.list[found].pace = pace
+	}
+}
+
+// waits is how long a host may take to let us in before another is asked too:
+// [patience], or twice as long as it last took, since it would never be used again
+// if the next were always faster; but that no longer than half of the time there is.
+func (h *hosts) waits(ctx context.Context, host int) time.Duration {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	end, _ := ctx.Deadline()
+	return max(patience, min(2*h.list[host].pace, time.Until(end)/2))
 }
 
 // absent returns a note of each host that does not answer, where one does.
@@ -205,6 +222,7 @@ const hold = time.Second
 type host struct {
 	name   string // in errors, "" if there is one host only
 	client driver.Connector
+	pace   time.Duration // in which it last let us in and answered, if it was looked for; guarded by hosts.mu
 
 	mu      sync.Mutex
 	refusal error

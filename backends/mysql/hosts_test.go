@@ -124,14 +124,20 @@ func TestFirstHostIsStoppedAtStart(t *testing.T) {
 func TestSlowHost(t *testing.T) {
 	s := newServer(t)
 	mustExec(t, s.db, "CREATE TABLE u (n VARBINARY(50), h TEXT)", "INSERT INTO u VALUES ('sam', 'h')")
+	b := open(t, s.options()+fmt.Sprintf("mysql_host %s, %s\nmysql_userquery SELECT h FROM u WHERE n = ?", slowly(t, s, 3*patience), deadAddress(t)))
+	fetches(t, b, "")
+}
+
+// slowly is an address of the server at which it takes a while to let us in.
+func slowly(t *testing.T, s *server, while time.Duration) net.Addr {
 	slow, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer slow.Close()
+	t.Cleanup(func() { slow.Close() })
 	go func() {
 		for c, err := slow.Accept(); err == nil; c, err = slow.Accept() {
-			time.AfterFunc(3*patience, func() {
+			time.AfterFunc(while, func() {
 				up, err := net.Dial("tcp", s.config.Addr)
 				if err != nil {
 					c.Close()
@@ -142,8 +148,44 @@ func TestSlowHost(t *testing.T) {
 			})
 		}
 	}()
-	b := open(t, s.options()+fmt.Sprintf("mysql_host %s, %s\nmysql_userquery SELECT h FROM u WHERE n = ?", slow.Addr(), deadAddress(t)))
-	fetches(t, b, "")
+	return slow.Addr()
+}
+
+// A first host behind a slow link loses the first race, and is used all the same
+// once it was looked for.
+func TestSlowHostTakesBack(t *testing.T) {
+	s := newServer(t)
+	s.fill(t)
+	first := slowly(t, s, patience*5/4)
+	b := open(t, s.options()+fmt.Sprintf("mysql_host %s, %s\n%s", first, s.config.Addr, samQuery))
+	hosts := b.Backend.(*MySQL).pool.hosts
+	hosts.mu.Lock()
+	hosts.again = 10 * time.Millisecond
+	hosts.mu.Unlock()
+	p := &pair{backend: b, hosts: hosts}
+	p.answersFrom(t, 1)
+	p.answersFrom(t, 0)
+	for range 20 { // and it stays there
+		user(t, b, "sam")
+	}
+	if !hosts.uses(0) {
+		t.Error("the connections have left the first host again")
+	}
+}
+
+// answersFrom waits until the connections are made to a host.
+func (p *pair) answersFrom(t *testing.T, host int) {
+	t.Helper()
+	for ctx := ctxOf(t); ctx.Err() == nil; {
+		user(t, p.backend, "sam")
+		if p.hosts.uses(host) {
+			user(t, p.backend, "sam") // over a new connection, if need be
+			if p.hosts.uses(host) {
+				return
+			}
+		}
+	}
+	t.Fatalf("host %d is not used", host)
 }
 
 // deadAddress is one that refuses connections.

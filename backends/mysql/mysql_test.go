@@ -352,6 +352,7 @@ func TestProbe(t *testing.T) {
 	s := newServer(t)
 	mustExec(t, s.db, goAuth...)
 	const lax = "compares names without regard to "
+	const exactRights = "mysql_aclquery SELECT topic, rw FROM test_acl WHERE BINARY topic = ?"
 	tests := []struct {
 		name, column, query, want string
 	}{
@@ -362,6 +363,7 @@ func TestProbe(t *testing.T) {
 		{"bytes", "VARBINARY(50)", "", ""},
 		{"canonical name", "VARCHAR(50)", "SELECT h, n FROM u WHERE n = ?", ""},
 		{"exact comparison", "VARCHAR(50)", "SELECT h FROM u WHERE BINARY n = ?", ""},
+		{"the note's comparison", "VARCHAR(50)", "SELECT h FROM u WHERE CAST(n AS BINARY) = ?", ""},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -369,7 +371,7 @@ func TestProbe(t *testing.T) {
 				tt.query = "SELECT h FROM u WHERE n = ?"
 			}
 			mustExec(t, s.db, "DROP TABLE IF EXISTS u", "CREATE TABLE u (n "+tt.column+", h TEXT)", "INSERT INTO u VALUES ('4711', 'x'), ('Kirk', 'h')")
-			b := s.open(t, "mysql_userquery "+tt.query, bitMask)
+			b := s.open(t, "mysql_userquery "+tt.query, exactRights)
 			for _, name := range []string{"", "Kirk"} {
 				checkNotes(t, b, name, tt.want)
 			}
@@ -399,6 +401,83 @@ func checkNotes(t *testing.T, b backends.Opened, name string, want ...string) {
 	for _, w := range want {
 		if !strings.Contains(got, w) || w == "" && got != "" {
 			t.Errorf("notes %q, want %q", got, w)
+		}
+	}
+}
+
+// Names that another backend vouches for get the rights of their own spelling, if
+// the statements say so in one of the ways that the note proposes; else the note
+// says what is wrong.
+func TestSpellingOfRights(t *testing.T) {
+	s := newServer(t)
+	mustExec(t, s.db, "CREATE TABLE u (n VARCHAR(50) COLLATE utf8mb4_general_ci, h TEXT, s INT)", "INSERT INTO u VALUES ('sam', 'h', 1)",
+		"CREATE TABLE a (n VARCHAR(50) COLLATE utf8mb4_general_ci, t TEXT, rw INT)", "INSERT INTO a VALUES ('sam', 't', 7)")
+	const lax = "mysql_aclquery compares names without regard to upper and lower case and to blanks at the end: "
+	tests := []struct {
+		name    string
+		options []string
+		exact   bool
+	}{
+		{"loose", []string{"mysql_userquery SELECT h FROM u WHERE n = ?", "mysql_aclquery SELECT t, rw FROM a WHERE n = ?"}, false},
+		{"the user's name", []string{"mysql_userquery SELECT h, n FROM u WHERE n = ?", "mysql_superquery SELECT s FROM u WHERE n = ?",
+			"mysql_aclquery SELECT t, rw FROM a WHERE n = ?"}, true},
+		{"bytes", []string{"mysql_userquery SELECT h FROM u WHERE CAST(n AS BINARY) = ?", "mysql_superquery SELECT s FROM u WHERE CAST(n AS BINARY) = ?",
+			"mysql_aclquery SELECT t, rw FROM a WHERE CAST(n AS BINARY) = ?"}, true},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			b := s.open(t, tt.options...)
+			if a, err := b.User(ctxOf(t), backends.Lookup{Name: "sam", RulesOnly: true}); err != nil || !a.Super && accessTo(a, "t") != 7 {
+				t.Errorf("sam: %+v, %v", a, err)
+			}
+			if !tt.exact {
+				checkNotes(t, b, "", lax)
+				return
+			}
+			checkNotes(t, b, "", "")
+			for _, name := range []string{"SAM", "Sam ", "sám", "sam "} {
+				if a, err := b.User(ctxOf(t), backends.Lookup{Name: name, RulesOnly: true}); err != backends.ErrNoUser {
+					t.Errorf("%q: %+v, %v", name, a, err)
+				}
+			}
+		})
+	}
+}
+
+// A column of numbers takes for 7 whatever begins with it.
+func TestNumericNames(t *testing.T) {
+	s := newServer(t)
+	mustExec(t, s.db, "CREATE TABLE u (id INT PRIMARY KEY, h TEXT)", "INSERT INTO u VALUES (7, 'h')")
+	loose := s.open(t, "mysql_userquery SELECT h FROM u WHERE id = ?")
+	for _, name := range []string{"", "7", "sam"} {
+		checkNotes(t, loose, name, "without regard to blanks at the end and to zeros in front and to what follows a number: ")
+	}
+	for _, query := range []string{"SELECT h, id FROM u WHERE id = ?", "SELECT h FROM u WHERE CAST(id AS BINARY) = ?"} {
+		b := s.open(t, "mysql_userquery "+query)
+		checkNotes(t, b, "7", "")
+		if a := user(t, b, "7"); a.Hash != "h" {
+			t.Errorf("%s: %+v", query, a)
+		}
+		for _, name := range []string{"7x", "07", "7.0", " 7", "7 "} {
+			if a, err := b.User(ctxOf(t), backends.Lookup{Name: name}); err != backends.ErrNoUser {
+				t.Errorf("%s, %q: %+v, %v", query, name, a, err)
+			}
+		}
+	}
+}
+
+// What a trigger or function says is not known to be fit for a log.
+func TestSignal(t *testing.T) {
+	s := newServer(t)
+	mustExec(t, s.db, "CREATE FUNCTION refuse(n TEXT) RETURNS TEXT READS SQL DATA BEGIN "+
+		"DECLARE text_ TEXT DEFAULT CONCAT('the hash is s3cret of ', n); SIGNAL SQLSTATE '45000' SET MESSAGE_TEXT = text_; RETURN n; END",
+		"CREATE FUNCTION refuse2(n TEXT) RETURNS TEXT READS SQL DATA BEGIN "+
+			"SIGNAL SQLSTATE '42000' SET MESSAGE_TEXT = 's3cret'; RETURN n; END")
+	for query, want := range map[string]string{"SELECT refuse(?)": "Error 1644 (45000)", "SELECT refuse2(?)": "Error 1644 (42000)"} {
+		b := s.open(t, "mysql_userquery "+query)
+		_, err := b.User(ctxOf(t), backends.Lookup{Name: "sam"})
+		if !errors.Is(err, backends.ErrBadAnswer) || !strings.Contains(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
+			t.Errorf("%s: %v, want %s", query, err, want)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package sqldb
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 
@@ -34,11 +35,19 @@ func columns(r Rows, min, max int, wanted string) error {
 	return nil
 }
 
+// maxSpellings is how many rows of a userquery are looked at: a server that
+// compares names loosely returns one for each spelling.
+const maxSpellings = 100
+
+// errSpelling says that the userquery finds the name in other spellings only: the
+// server compares less strictly than MQTT.
+var errSpelling = errors.New("no such user of this spelling")
+
 // userRow returns the canonical name, "" if the query does not tell, and the
-// stored hash, "" for NULL.
+// stored hash, "" for NULL. Its error may be [errSpelling].
 func (a *asking) userRow(ctx context.Context) (name, hash string, err error) {
 	s, l := a.source, a.lookup
-	rows, err := a.rows(ctx, step{s.user, 0, 1})
+	rows, err := a.rows(ctx, step{s.user, 0, maxSpellings})
 	if err != nil {
 		return "", "", err
 	}
@@ -48,17 +57,19 @@ func (a *asking) userRow(ctx context.Context) (name, hash string, err error) {
 	if len(rows.Values) == 0 {
 		return "", "", backends.ErrNoUser
 	}
-	row := rows.Values[0]
-	if len(row) == 2 {
-		if row[1] == nil || *row[1] != l.Name {
-			return "", "", backends.ErrNoUser // the server compares less strictly than MQTT
+	for _, row := range rows.Values {
+		if len(row) == 2 {
+			if row[1] == nil || *row[1] != l.Name {
+				continue
+			}
+			name = l.Name
 		}
-		name = l.Name
+		if row[0] != nil {
+			hash = *row[0]
+		}
+		return name, hash, nil
 	}
-	if row[0] != nil {
-		hash = *row[0]
-	}
-	return name, hash, nil
+	return "", "", errSpelling
 }
 
 func (a *asking) isSuper(ctx context.Context) (bool, error) {

@@ -36,7 +36,7 @@ var rights = []backends.Access{backends.Read, backends.Write, backends.Subscribe
 func (s *Source) plan(user, grants bool) []step {
 	var steps []step
 	if user {
-		steps = append(steps, step{s.user, 0, 1})
+		steps = append(steps, step{s.user, 0, maxSpellings})
 	}
 	if grants && s.super != nil {
 		steps = append(steps, step{s.super, 0, 1})

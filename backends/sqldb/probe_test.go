@@ -23,6 +23,10 @@ func (l lax) Query(_ context.Context, text string, args []any, limit int) (Rows,
 		return Rows{}, l.err
 	case text == "SELECT n FROM t WHERE n REGEXP '[A-Za-z]' LIMIT 1":
 		return table("n", "kirk"), nil
+	case text == "SELECT n FROM t WHERE n = ?" && l.equal(args[0].(string), "kirk"):
+		return table("n", "kirk"), nil
+	case strings.HasPrefix(text, "SELECT n FROM"):
+		return table("n"), nil
 	case len(args) == 1 && l.equal(args[0].(string), "kirk"):
 		return table(l.columns, l.row), nil
 	}
@@ -47,6 +51,9 @@ func TestProbe(t *testing.T) {
 		{"case and padded", lax{folded, "h", "s3cret", nil}, "without regard to upper and lower case and to blanks at the end:", nil},
 		{"case, NULL hash", lax{folded, "h", "NULL", nil}, "upper and lower case", nil},
 		{"canonical name", lax{folded, "h|n", "s3cret|kirk", nil}, "", nil},
+		{"several spellings", lax{folded, "h|n", "s3cret|Kirk", nil}, "", nil},
+		{"numbers", lax{func(a, b string) bool { return strings.Trim(a, "0x") == b }, "h", "s3cret", nil},
+			"without regard to zeros in front and to what follows a number:", nil},
 		{"wrong columns", lax{folded, "h|n|x", "s3cret|kirk|", nil}, "", backends.ErrBadAnswer},
 		{"everybody", lax{all, "h|n", "s3cret|kirk", nil}, "", nil},
 		{"down", lax{exact, "h", "s3cret", down}, "", down},
@@ -54,7 +61,8 @@ func TestProbe(t *testing.T) {
 	for _, tt := range tests {
 		for _, name := range []string{"", "kirk", "4711"} {
 			t.Run(tt.name+" "+name, func(t *testing.T) {
-				s, _, err := New(config("SELECT h FROM t WHERE n = ?", "", "", backends.CheckUser), tt.server)
+				query := "SELECT " + strings.ReplaceAll(tt.server.columns, "|", ", ") + " FROM t WHERE n = ?"
+				s, _, err := New(config(query, "", "", backends.CheckUser), tt.server)
 				if err != nil {
 					t.Fatal(err)
 				}
@@ -92,5 +100,86 @@ func TestProbeStatements(t *testing.T) {
 	}
 	if err != nil {
 		t.Error(err)
+	}
+}
+
+// tables is a server with the tables u and a, which compare names each in its own
+// way. Both have the user sam; in a there is also tom.
+type tables struct{ u, a func(a, b string) bool }
+
+func (l tables) Query(_ context.Context, text string, args []any, limit int) (Rows, error) {
+	names, equal := []string{"sam"}, l.u
+	if strings.Contains(text, "FROM a ") {
+		names, equal = []string{"tom", "sam"}, l.a
+	}
+	list, _, _ := strings.Cut(strings.TrimPrefix(text, "SELECT "), " FROM")
+	r := Rows{Columns: strings.Split(list, ", ")}
+	for _, name := range names {
+		if len(args) > 0 && !equal(args[0].(string), name) {
+			continue
+		}
+		var row []*string
+		for _, c := range r.Columns {
+			cell := map[string]string{"n": name, "h": "hash", "s": "1", "t": "topic"}[c]
+			row = append(row, &cell)
+		}
+		r.Values = append(r.Values, row)
+	}
+	return r, nil
+}
+
+// Each statement has its own table, and one that ignores case is told of unless
+// the userquery refuses the name.
+func TestProbeEachStatement(t *testing.T) {
+	exact, folded := func(a, b string) bool { return a == b }, strings.EqualFold
+	const hash, named, rows = "SELECT h FROM u WHERE n = ?", "SELECT h, n FROM u WHERE n = ?", "SELECT t FROM a WHERE n = ?"
+	tests := []struct {
+		name             string
+		server           tables
+		user, super, acl string
+		known            string // the name that Probe is given
+		want             string
+	}{
+		{"exact", tables{exact, exact}, hash, "SELECT s FROM u WHERE n = ?", rows, "", ""},
+		{"rules only", tables{exact, folded}, hash, "", rows, "", "mysql_aclquery"},
+		{"rules only, name returned by another table", tables{exact, folded}, named, "", rows, "", "mysql_aclquery"},
+		{"user who is in one table only", tables{folded, folded}, named, "", rows, "", "mysql_aclquery"},
+		{"superuser", tables{folded, exact}, "", "SELECT s FROM u WHERE n = ?", rows, "", "mysql_superquery"},
+		{"counted superusers", tables{folded, exact}, "", "SELECT COUNT(*) FROM u WHERE n = ? AND s = 1", rows, "", "mysql_superquery"},
+		{"superuser, guarded", tables{folded, exact}, named, "SELECT s FROM u WHERE n = ?", rows, "", ""},
+		{"everything", tables{folded, folded}, hash, "SELECT s FROM u WHERE n = ?", rows, "", "mysql_userquery mysql_superquery mysql_aclquery"},
+		{"statements that are not simple", tables{folded, folded}, "SELECT h FROM u JOIN x WHERE n = ?", "SELECT s FROM u JOIN x WHERE n = ?",
+			"SELECT t FROM a JOIN x WHERE n = ?", "sam", "mysql_userquery mysql_superquery mysql_aclquery"},
+		{"not simple, exact", tables{exact, exact}, "SELECT h FROM u JOIN x WHERE n = ?", "SELECT s FROM u JOIN x WHERE n = ?",
+			"SELECT t FROM a JOIN x WHERE n = ?", "sam", ""},
+		{"not simple, everybody's", tables{exact, func(a, b string) bool { return true }}, hash, "", "SELECT t FROM a JOIN x WHERE n = ?", "sam", ""},
+		{"not simple, guarded", tables{folded, folded}, named, "", "SELECT t FROM a JOIN x WHERE n = ?", "sam", ""},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			checks := backends.AllChecks
+			if tt.user == "" {
+				checks &^= backends.CheckUser
+			}
+			s, _, err := New(config(tt.user, tt.super, tt.acl, checks), tt.server)
+			if err != nil {
+				t.Fatal(err)
+			}
+			notes, err := s.Probe(t.Context(), tt.known)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var options []string
+			for _, note := range notes {
+				option, _, ok := strings.Cut(note, " compares names without regard to upper and lower case: ")
+				if !ok || !strings.Contains(note, "CAST(username AS BINARY)") || !strings.Contains(note, "as its second column") {
+					t.Errorf("note %q", note)
+				}
+				options = append(options, option)
+			}
+			if got := strings.Join(options, " "); got != tt.want {
+				t.Errorf("notes on %q, want %q", got, tt.want)
+			}
+		})
 	}
 }

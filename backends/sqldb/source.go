@@ -29,6 +29,7 @@ type Source struct {
 	querier          Querier
 	user, super, acl *Statement // nil if there is nothing to ask
 	allowAll         bool
+	guarded          bool // the userquery may return the name, which then must be the one asked for
 }
 
 // New reads the queries. The notes are what an operator should know of them;
@@ -58,7 +59,21 @@ func New(c Config, q Querier) (*Source, []string, error) {
 	if len(faults) > 0 {
 		return nil, nil, faults
 	}
+	s.guard()
 	return s, s.notes(), nil
+}
+
+// guard finds out whether the userquery can tell one spelling of a name from
+// another, which it then does for the rights too, also where it is asked for
+// nothing else.
+func (s *Source) guard() {
+	user := s.user
+	if user == nil && s.User.Text != "" && s.Checks&(backends.CheckSuperuser|backends.CheckACL) != 0 {
+		user, _ = Parse(s.Dialect, UserQuery, s.User) // its faults do not matter here
+	}
+	if user != nil && user.columns() != 1 {
+		s.user, s.guarded = user, true
+	}
 }
 
 // missing says why a userquery is needed, if one is and there is none.
@@ -107,7 +122,9 @@ func (s *Source) Provides() backends.Checks {
 }
 
 // PerClient tells whether the userquery asks for the client id.
-func (s *Source) PerClient() bool { return s.user != nil && s.user.has(ClientID) }
+func (s *Source) PerClient() bool {
+	return s.Checks&backends.CheckUser != 0 && s.user != nil && s.user.has(ClientID)
+}
 
 // Account fetches what the look-up wants. Where the statements cannot be sent at
 // once, they run one after the other until the answer is known: of an unknown
@@ -128,10 +145,14 @@ func (s *Source) account(ctx context.Context, l backends.Lookup) (a backends.Acc
 	if rulesOnly && l.PasswordOnly {
 		return a, backends.ErrNoUser // there are no passwords here
 	}
-	user := !rulesOnly || s.allowAll
+	user := !rulesOnly || s.allowAll || s.guarded
 	asking := s.ask(ctx, l, s.plan(user, !l.PasswordOnly))
 	if user {
-		if a.Name, a.Hash, err = asking.userRow(ctx); err != nil || l.PasswordOnly {
+		a.Name, a.Hash, err = asking.userRow(ctx)
+		if err == errSpelling || err == backends.ErrNoUser && (!rulesOnly || s.allowAll) {
+			return a, backends.ErrNoUser
+		}
+		if err != nil && err != backends.ErrNoUser || l.PasswordOnly {
 			return a, err
 		}
 	}

@@ -95,6 +95,8 @@ func TestAccount(t *testing.T) {
 	plug := config(user, "", "", backends.AllChecks)
 	plug.User.AuthPlug = true
 	toAll := config(user, "", "", backends.AllChecks)
+	const named = "SELECT u, n FROM t WHERE n = ?"
+	rulesOnly := backends.Lookup{Name: "sam", RulesOnly: true}
 
 	tests := []struct {
 		name   string
@@ -174,6 +176,24 @@ func TestAccount(t *testing.T) {
 		{name: "rules only, no aclquery, no user", config: toAll, lookup: backends.Lookup{Name: "sam", RulesOnly: true},
 			rows: map[string]Rows{user: noUser}, err: backends.ErrNoUser, asked: 1},
 		{name: "rules only, auth-plug without aclquery", config: plug, lookup: backends.Lookup{Name: "sam", RulesOnly: true}, err: backends.ErrNoUser},
+		{name: "rules only, the name is right", config: config(named, super, acl, backends.AllChecks), lookup: rulesOnly,
+			rows: map[string]Rows{named: table("h|n", "hash|sam"), super: table("c", "0"), acl: table("t", "a")},
+			want: backends.Account{Name: "sam", Sections: section(backends.Rule{Pattern: "a", Access: backends.All})}, asked: 3},
+		{name: "rules only, another spelling", config: config(named, super, acl, backends.AllChecks), lookup: rulesOnly,
+			rows: map[string]Rows{named: table("h|n", "hash|Sam"), super: table("c", "1"), acl: table("t", "a")}, err: backends.ErrNoUser, asked: 1},
+		{name: "rules only, another spelling, user not registered", config: config(named, super, acl, backends.CheckSuperuser|backends.CheckACL),
+			rows: map[string]Rows{named: table("h|n", "hash|Sam"), super: table("c", "1"), acl: table("t", "a")}, err: backends.ErrNoUser, asked: 1},
+		{name: "rules only, no row", config: config(named, super, acl, backends.AllChecks), lookup: rulesOnly,
+			rows: map[string]Rows{named: table("h|n"), super: table("c", "0"), acl: table("t", "a")},
+			want: rules("", backends.Rule{Pattern: "a", Access: backends.All}), asked: 3},
+		{name: "rules only, guard down", config: config(named, super, acl, backends.AllChecks), lookup: rulesOnly,
+			fail: map[string]error{named: down}, err: down, asked: 1},
+		{name: "rules only, one column of *", config: config("SELECT * FROM t WHERE n = ?", "", acl, backends.AllChecks), lookup: rulesOnly,
+			rows: map[string]Rows{"SELECT * FROM t WHERE n = ?": userRow, acl: table("t", "a")},
+			want: rules("", backends.Rule{Pattern: "a", Access: backends.All}), asked: 2},
+		{name: "several spellings", config: config(named, "", acl, backends.AllChecks),
+			rows: map[string]Rows{named: table("h|n", "no|Sam", "hash|sam", "no|SAM"), acl: table("t")},
+			want: backends.Account{Name: "sam", Hash: "hash"}, asked: 2},
 		{name: "no such character in the rules", config: config(user, super, acl, backends.AllChecks),
 			rows: map[string]Rows{user: userRow, acl: table("t", "a")}, fail: map[string]error{super: ErrNoMatch},
 			want: rules("hash", backends.Rule{Pattern: "a", Access: backends.All}), asked: 3},
@@ -347,17 +367,56 @@ func TestSample(t *testing.T) {
 		{"SELECT h FROM users u WHERE u.name = ?", "", ""},
 		{"SELECT h FROM users JOIN x WHERE name = ?", "", ""},
 		{"SELECT h FROM users WHERE active = 1 AND name = ?", "", ""},
+		{"SELECT h FROM users WHERE name = ? COLLATE utf8mb4_bin", "", ""},
+		{"SELECT h FROM users WHERE BINARY name = ?", "", ""},
+		{"SELECT h FROM users WHERE name = ? AND name LIKE ?", "", ""},
+		{"SELECT t FROM acls WHERE id = (SELECT id FROM users WHERE name = ?)", "users", "name"},
 		{"SELECT h FROM users WHERE name LIKE ?", "", ""},
 		{"SELECT ? FROM users WHERE", "", ""},
 		{"SELECT ? FROM", "", ""},
+	}
+	for _, tt := range tests {
+		tokens, err := lex(MySQL, tt.query)
+		s := &Statement{tokens: tokens}
+		for i := range tokens {
+			if tokens[i].kind == placeholder {
+				tokens[i].param = Name
+			}
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if table, column, _ := s.table(); table != tt.table || column != tt.column {
+			t.Errorf("%s: %q, %q", tt.query, table, column)
+		}
+	}
+}
+
+func TestColumns(t *testing.T) {
+	tests := []struct {
+		query string
+		want  int
+	}{
+		{"SELECT h FROM t WHERE n = ?", 1},
+		{"select h, n FROM t WHERE n = ?", 2},
+		{"SELECT DISTINCT COALESCE(h, g), `n, m` /* , */ FROM t WHERE n = ?", 2},
+		{"SELECT CONCAT('a, ', h) FROM t WHERE n IN (?, 'x')", 1},
+		{"SELECT (SELECT 1 FROM u) FROM t WHERE n = ?", 1},
+		{"SELECT COUNT(*) FROM t WHERE n = ?", 1},
+		{"SELECT 2*3 FROM t WHERE n = ?", 1},
+		{"SELECT f(?)", 1},
+		{"SELECT * FROM t WHERE n = ?", 0},
+		{"SELECT t.* FROM t WHERE n = ?", 0},
+		{"WITH x AS (SELECT 1) SELECT h FROM t WHERE n = ?", 0},
+		{"(SELECT h FROM t WHERE n = ?)", 0},
 	}
 	for _, tt := range tests {
 		s, err := Parse(MySQL, UserQuery, Query{Text: tt.query})
 		if err != nil {
 			t.Fatal(err)
 		}
-		if table, column, _ := s.table(); table != tt.table || column != tt.column {
-			t.Errorf("%s: %q, %q", tt.query, table, column)
+		if got := s.columns(); got != tt.want {
+			t.Errorf("%s: %d, want %d", tt.query, got, tt.want)
 		}
 	}
 }

@@ -59,10 +59,18 @@ const (
 // remedy says how to make the comparison of names exact.
 func (d Dialect) remedy() string {
 	if d == Postgres {
-		return "Use a column of type text with a deterministic collation"
+		return `Use a column of type text with a deterministic collation, or compare as text: WHERE username::text COLLATE "C" = $1`
 	}
 	return "Make the column VARBINARY(255), or give it a binary collation that does not pad " +
-		"(utf8mb4_nopad_bin in MariaDB, utf8mb4_0900_bin in MySQL 8)"
+		"(utf8mb4_nopad_bin in MariaDB, utf8mb4_0900_bin in MySQL 8), or compare bytes: WHERE CAST(username AS BINARY) = ?"
+}
+
+// first is the first placeholder of a statement.
+func (d Dialect) first() string {
+	if d == Postgres {
+		return "$1"
+	}
+	return "?"
 }
 
 // matches is the operator for regular expressions.
