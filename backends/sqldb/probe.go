@@ -1,6 +1,7 @@
 package sqldb
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -154,20 +155,27 @@ type finder struct {
 // in it; "" if it knows none.
 func (s *Source) finder(ctx context.Context, st *Statement, name string) (*finder, string, error) {
 	f := &finder{source: s, statement: st}
-	table, column, simple := st.table()
-	if simple {
-		if sample := s.sample(ctx, table, column); sample != "" {
-			name = sample
+	sample := ""
+	if table, column, simple := st.table(); simple {
+		if sample = s.sample(ctx, table, column); sample != "" {
 			f.text = fmt.Sprintf("SELECT %s FROM %s WHERE %s = %s", column, table, column, s.Dialect.first())
 		}
-	}
-	if name == "" && s.user != nil && st != s.user {
+	} else if s.user != nil && st != s.user {
 		if table, column, ok := s.user.table(); ok {
-			name = s.sample(ctx, table, column)
+			sample = s.sample(ctx, table, column)
 		}
 	}
 	var err error
-	f.anybody, err = f.find(ctx, nobody())
+	if f.anybody, err = f.find(ctx, nobody()); err != nil {
+		return nil, "", err
+	}
+	if sample == "" || name == "" || swapCase(name) == name {
+		return f, cmp.Or(sample, name), nil
+	}
+	own, err := f.find(ctx, name)
+	if len(own) == 0 {
+		name = sample
+	}
 	return f, name, err
 }
 
@@ -202,8 +210,8 @@ func (f *finder) find(ctx context.Context, name string) (found []string, err err
 // sample picks a name from a table, with a letter in it if there is one. That is a
 // convenience: where it fails, nothing is lost but this probe.
 func (s *Source) sample(ctx context.Context, table, column string) string {
-	for _, condition := range []string{s.Dialect.matches() + " '[A-Za-z]'", "IS NOT NULL"} {
-		text := fmt.Sprintf("SELECT %s FROM %s WHERE %s %s LIMIT 1", column, table, column, condition)
+	for _, condition := range []string{s.Dialect.hasLetter(column), column + " IS NOT NULL"} {
+		text := fmt.Sprintf("SELECT %s FROM %s WHERE %s LIMIT 1", column, table, condition)
 		rows, err := s.querier.Query(ctx, text, nil, 1)
 		if err == nil && len(rows.Values) > 0 && rows.Values[0][0] != nil {
 			return *rows.Values[0][0]

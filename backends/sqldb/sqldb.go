@@ -73,10 +73,10 @@ func (d Dialect) first() string {
 	return "?"
 }
 
-// matches is the operator for regular expressions.
-func (d Dialect) matches() string {
+// hasLetter is the condition that a column has a letter of ASCII.
+func (d Dialect) hasLetter(column string) string {
 	if d == Postgres {
-		return "~"
+		return column + `::text COLLATE "C" ~ '[A-Za-z]'` // no other has regular expressions for sure
 	}
-	return "REGEXP"
+	return column + " REGEXP '[A-Za-z]'"
 }
