@@ -24,7 +24,7 @@ var meanwhile = map[string]string{
 
 // backendOf tells which backend that is not here a name belongs to, "" for none.
 func backendOf(name string) string {
-	for prefix, backend := range map[string]string{"sqlite": "sqlite", "dbpath": "sqlite", "cdb": "cdb"} {
+	for prefix, backend := range map[string]string{"sqlite": "sqlite", "dbpath": "sqlite", "cdb": "cdb", "binddn": "ldap", "bindpw": "ldap"} {
 		if strings.HasPrefix(name, prefix) {
 			return backend
 		}
