@@ -21,15 +21,22 @@ func files(t *testing.T, texts map[string]string) string {
 	return dir
 }
 
-func TestTLS(t *testing.T) {
+// TestLogin has one server for all the ways to log in.
+func TestLogin(t *testing.T) {
 	authority, stranger := tlstest.New(t, "authority", nil), tlstest.New(t, "stranger", nil)
 	ours, cert, foreign := tlstest.New(t, "server", authority), tlstest.New(t, "broker", authority), tlstest.New(t, "broker", stranger)
-	s := newMortal(t, mariadbtest.Options{Certificate: ours.PEM(), Key: ours.KeyPEM(t), Authority: authority.PEM()})
+	s := newMortal(t, mariadbtest.Options{Certificate: ours.PEM(), Key: ours.KeyPEM(t), Authority: authority.PEM(),
+		Args: []string{"--plugin-load-add=auth_ed25519"}})
 	dir := files(t, map[string]string{"ca": authority.PEM(), "other-ca": stranger.PEM(), "cert": cert.PEM(), "key": cert.KeyPEM(t),
 		"foreign-cert": foreign.PEM(), "foreign-key": foreign.KeyPEM(t)})
 	mustExec(t, s.db, "CREATE TABLE u (n VARBINARY(50), h TEXT)", "INSERT INTO u VALUES ('sam', 'h')",
 		"CREATE USER plain@'%'", "CREATE USER secure@'%' REQUIRE SSL", "CREATE USER known@'%' REQUIRE SUBJECT '/CN=broker'",
 		"GRANT SELECT ON * TO plain@'%', secure@'%', known@'%'")
+	t.Run("methods", func(t *testing.T) { testMethods(t, s) })
+	t.Run("TLS", func(t *testing.T) { testTLS(t, s, dir) })
+}
+
+func testTLS(t *testing.T, s *server, dir string) {
 	const denied, untrusted = "does not accept our own user name", "certificate is of no trusted authority"
 	custom := "mysql_sslmode custom\nmysql_sslrootcert DIR/ca"
 	tests := []struct{ name, user, options, err string }{
