@@ -3,9 +3,7 @@ package redis
 import (
 	"context"
 	"crypto/tls"
-	"errors"
 	"net"
-	"syscall"
 	"time"
 
 	"github.com/redis/go-redis/v9"
@@ -40,7 +38,8 @@ func (r *Redis) connect(config *tls.Config) {
 	// unless it is told otherwise. All that matters comes as an error, too.
 	logging.Disable()
 	o := r.opts
-	d := dialer{tls: config}
+	r.refusals = newRefusals()
+	d := dialer{tls: config, nameServer: o.nameServer, refusals: r.refusals}
 	settings := o.settings(d.dial)
 	switch o.mode {
 	case single:
@@ -48,15 +47,23 @@ func (r *Redis) connect(config *tls.Config) {
 		if o.socket != "" {
 			settings.Network = "unix"
 		}
-		r.client = redis.NewClient(settings)
+		r.client = hooked(settings)
 	case sentinel:
 		r.finder = newSentinels(o, d)
 		settings.Addr, settings.DB = o.master, o.db
 		settings.Dialer, settings.OnConnect = r.finder.dial, r.finder.verify
-		r.client = redis.NewClient(settings)
+		r.client = hooked(settings)
 	case cluster:
-		r.client = redis.NewClusterClient(o.clustered(settings))
+		c := redis.NewClusterClient(o.clustered(settings))
+		c.OnNewNode(func(node *redis.Client) { node.AddHook(hook{}) })
+		r.client = c
 	}
+}
+
+func hooked(settings *redis.Options) *redis.Client {
+	c := redis.NewClient(settings)
+	c.AddHook(hook{})
+	return c
 }
 
 // settings are those of every connection.
@@ -117,26 +124,24 @@ func (o *options) clustered(s *redis.Options) *redis.ClusterOptions {
 }
 
 // dialer makes connections, with TLS if there is a configuration for it.
-type dialer struct{ tls *tls.Config }
+type dialer struct {
+	tls        *tls.Config
+	nameServer func(ctx context.Context, network, address string) (net.Conn, error) // nil for the system's
+	refusals   *refusals
+}
 
-func (d dialer) dial(ctx context.Context, network, address string) (net.Conn, error) {
+// dial has a resolver of its own for each connection: the process's shares its
+// questions, so that who comes later waits for an earlier one that got lost.
+func (d dialer) dial(ctx context.Context, network, address string) (c net.Conn, err error) {
+	direct := &net.Dialer{Resolver: &net.Resolver{PreferGo: d.nameServer != nil, Dial: d.nameServer}}
 	if d.tls == nil {
-		return new(net.Dialer).DialContext(ctx, network, address)
+		c, err = direct.DialContext(ctx, network, address)
+	} else {
+		c, err = (&tls.Dialer{NetDialer: direct, Config: d.tls}).DialContext(ctx, network, address)
 	}
-	c, err := (&tls.Dialer{Config: d.tls}).DialContext(ctx, network, address)
 	if err != nil {
 		return nil, err
 	}
-	return encrypted{c.(*tls.Conn)}, nil
-}
-
-// encrypted lets the pool look whether the server has closed the connection,
-// before it is used again: for that, the pool wants the socket.
-type encrypted struct{ *tls.Conn }
-
-func (e encrypted) SyscallConn() (syscall.RawConn, error) {
-	if c, ok := e.NetConn().(syscall.Conn); ok {
-		return c.SyscallConn()
-	}
-	return nil, errors.ErrUnsupported
+	told := func(kind byte, line []byte) { d.refusals.told(address, kind, line) }
+	return &conn{Conn: c, replies: replies{told: told}}, nil
 }

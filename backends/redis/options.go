@@ -1,6 +1,7 @@
 package redis
 
 import (
+	"context"
 	"errors"
 	"net"
 	"strconv"
@@ -18,7 +19,8 @@ const (
 
 // options are the values that the operator gave.
 type options struct {
-	set *conf.Set
+	set        *conf.Set
+	nameServer func(ctx context.Context, network, address string) (net.Conn, error) // nil for the system's
 
 	mode                             mode
 	host, socket                     string
@@ -62,8 +64,8 @@ func declareOptions(s *conf.Set) *options {
 	s.Bool(&o.keyspace, "redis_keyspace_events", false, "watch the keys themselves; the server's `notify-keyspace-events` must have `K$sgxe`")
 	o.tls.declare(s)
 	s.Int(&o.poolSize, "redis_pool_size", 16, 1, 1000, "connections at most; in a Cluster, to each node")
-	s.Duration(&o.connectTimeout, "redis_connect_timeout", 5*time.Second, 10*time.Millisecond, 5*time.Minute,
-		"how long making a connection may take")
+	s.Duration(&o.connectTimeout, "redis_connect_timeout", 2*time.Second, 10*time.Millisecond, 5*time.Minute,
+		"how long making a connection may take; then it is tried anew, so that a server that was unreachable is found soon")
 	s.Duration(&o.timeout, "redis_timeout", 5*time.Second, 10*time.Millisecond, 5*time.Minute, "how long an answer may take")
 	s.Duration(&o.maxLife, "redis_max_life_time", 30*time.Minute, 0, 24*365*time.Hour,
 		"how long a connection is used before another takes its place; 0 for no limit")
@@ -152,8 +154,25 @@ func (o *options) check() (l layout, notes []string, faults conf.Faults) {
 	if o.mode == sentinel && o.master == "" {
 		fault("redis_sentinel_master", "is missing, which redis_mode sentinel needs; write the name that the Sentinels watch the server under, such as mymaster")
 	}
+	if text := o.oneHost(); text != "" {
+		fault("redis_host", text)
+	}
 	o.database()
 	return l, append(o.unused(), o.stale()...), faults
+}
+
+// oneHost returns what is wrong if redis_host is no name of one server.
+func (o *options) oneHost() string {
+	if o.mode != single || o.socket != "" {
+		return ""
+	}
+	if strings.Contains(o.host, ",") {
+		return "names several servers; write one, or redis_mode cluster and redis_cluster_addresses, or redis_mode sentinel and redis_sentinel_addresses"
+	}
+	if host, _, err := net.SplitHostPort(o.host); err == nil {
+		return "has a port; write redis_host " + host + ", and the port as redis_port"
+	}
+	return ""
 }
 
 // database settles the number, whose default depends on the mode and on whose

@@ -79,7 +79,7 @@ func (r *Redis) scan(ctx context.Context) (bool, error) {
 	}
 	switch c := r.client.(type) {
 	case *redis.ClusterClient:
-		err := c.ForEachMaster(ctx, one)
+		err := eachMaster(ctx, c, one)
 		return found, err
 	case *redis.Client:
 		err := one(ctx, c)
@@ -110,7 +110,7 @@ func (r *Redis) probeEvents(ctx context.Context) (notes []string) {
 	}
 	err := r.call(ctx, func() error {
 		if c, ok := r.client.(*redis.ClusterClient); ok {
-			return c.ForEachMaster(ctx, one)
+			return eachMaster(ctx, c, one)
 		}
 		return one(ctx, r.client.(*redis.Client))
 	})

@@ -30,11 +30,12 @@ const maxRules = 100_000
 // Redis is a [backends.Backend] over a pool of connections, which are made
 // when they are needed.
 type Redis struct {
-	client redis.UniversalClient
-	finder *sentinels // nil without Sentinel
-	opts   *options
-	layout layout
-	checks backends.Checks // what is asked and provided
+	client   redis.UniversalClient
+	refusals *refusals  // of the servers, not of Sentinels
+	finder   *sentinels // nil without Sentinel
+	opts     *options
+	layout   layout
+	checks   backends.Checks // what is asked and provided
 }
 
 var (
@@ -208,14 +209,15 @@ func (r *Redis) pipeline(ctx context.Context, ask func(redis.Pipeliner)) error {
 // heeds deadlines, but not a cancellation in mid-question. A fault of the library
 // is an error, not the end of the broker.
 func (r *Redis) call(ctx context.Context, f func() error) error {
+	if err := r.refusals.held(); err != nil {
+		return err
+	}
 	done := make(chan error, 1)
 	go func() {
-		defer func() {
-			if p := recover(); p != nil {
-				done <- fmt.Errorf("the Redis client failed: %v", p)
-			}
-		}()
-		done <- f()
+		var err error
+		defer func() { done <- err }()
+		defer panicked(&err)
+		err = f()
 	}()
 	select {
 	case err := <-done:

@@ -29,17 +29,22 @@ type sentinels struct {
 }
 
 type oneSentinel struct {
-	address string
+	address  string
+	refusals *refusals
 	*redis.SentinelClient
 }
 
 func newSentinels(o *options, d dialer) *sentinels {
 	s := &sentinels{dialer: d, master: o.master, replica: o.readFrom == "replica"}
 	for _, address := range o.sentinels {
-		settings := o.settings(d.dial)
+		own := d
+		own.refusals = newRefusals()
+		settings := o.settings(own.dial)
 		settings.Addr, settings.Username, settings.Password = address, o.sentinelUser, o.sentinelPassword
 		settings.PoolSize, settings.MaxActiveConns, settings.MaxRetries = 2, 2, 1
-		s.each = append(s.each, oneSentinel{address, redis.NewSentinelClient(settings)})
+		c := redis.NewSentinelClient(settings)
+		c.AddHook(hook{})
+		s.each = append(s.each, oneSentinel{address, own.refusals, c})
 	}
 	return s
 }
@@ -74,6 +79,9 @@ func (s *sentinels) ask(ctx context.Context) (string, error) {
 }
 
 func (s *sentinels) askOne(ctx context.Context, c oneSentinel) (string, error) {
+	if err := c.refusals.held(); err != nil {
+		return "", err
+	}
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	if s.replica {

@@ -26,21 +26,23 @@ func (t *tlsOptions) declare(s *conf.Set) {
 // config returns nil for a connection without TLS.
 func (t *tlsOptions) config(s *conf.Set) (*tls.Config, []string, conf.Faults) {
 	if t.mode == "false" {
-		return nil, t.unused(s), nil
+		return nil, unused(s, "without TLS; write redis_tls true",
+			"redis_tls_ca", "redis_tls_cert", "redis_tls_key", "redis_tls_server_name"), nil
 	}
 	c := &tls.Config{ServerName: t.server, MinVersion: tls.VersionTLS12, InsecureSkipVerify: t.mode == "skip-verify"}
 	var notes []string
 	if c.InsecureSkipVerify {
 		notes = []string{"redis_tls skip-verify encrypts but does not verify the server's certificate: " +
 			"who can redirect the connection can read and change what is asked."}
+		notes = append(notes, unused(s, "beside redis_tls skip-verify; write redis_tls true", "redis_tls_ca")...)
 	}
 	return c, notes, t.load(c)
 }
 
-// unused returns a note of options that TLS alone makes use of.
-func (t *tlsOptions) unused(s *conf.Set) []string {
+// unused returns a note of those options that are given.
+func unused(s *conf.Set, why string, options ...string) []string {
 	var names []string
-	for _, n := range []string{"redis_tls_ca", "redis_tls_cert", "redis_tls_key", "redis_tls_server_name"} {
+	for _, n := range options {
 		if given := s.Given(n); given != "" {
 			names = append(names, given)
 		}
@@ -48,7 +50,7 @@ func (t *tlsOptions) unused(s *conf.Set) []string {
 	if len(names) == 0 {
 		return nil
 	}
-	return []string{strings.Join(names, ", ") + " has no effect without TLS; write redis_tls true."}
+	return []string{strings.Join(names, ", ") + " has no effect " + why + "."}
 }
 
 // load reads the files.

@@ -57,12 +57,10 @@ func (w *watched) Watch(ctx context.Context, changed func(name string)) error {
 	start := func(f func() error) {
 		all.Go(func() {
 			defer cancel()
-			defer func() {
-				if p := recover(); p != nil {
-					ends <- fmt.Errorf("the Redis client failed: %v", p)
-				}
-			}()
-			ends <- f()
+			var err error
+			defer func() { ends <- err }()
+			defer panicked(&err)
+			err = f()
 		})
 	}
 	for _, l := range listeners {
@@ -107,7 +105,7 @@ func (w *watched) subscribe(ctx context.Context) (listeners []listener, masters 
 	}
 	masters = []string{}
 	var mu sync.Mutex
-	err = c.ForEachMaster(ctx, func(ctx context.Context, node *redis.Client) error {
+	err = eachMaster(ctx, c, func(ctx context.Context, node *redis.Client) error {
 		p := node.PSubscribe(ctx, pattern)
 		mu.Lock()
 		defer mu.Unlock()
@@ -203,7 +201,7 @@ func (w *watched) count(ctx context.Context, masters []string) error {
 // masters returns the addresses of a Cluster's masters, sorted.
 func (w *watched) masters(ctx context.Context) (addresses []string, err error) {
 	var mu sync.Mutex
-	err = w.client.(*redis.ClusterClient).ForEachMaster(ctx, func(_ context.Context, node *redis.Client) error {
+	err = eachMaster(ctx, w.client.(*redis.ClusterClient), func(_ context.Context, node *redis.Client) error {
 		mu.Lock()
 		defer mu.Unlock()
 		addresses = append(addresses, node.Options().Addr)
