@@ -258,6 +258,7 @@ func FuzzAnswers(f *testing.F) {
 // Logins that fail for our own wrong password are no storm of them at the server,
 // and the right one counts soon after.
 func TestRefusedStorm(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	s.Do(t, "SET", "ann", "h")
 	s.Do(t, "ACL", "SETUSER", "mine", "on", ">other", "~*", "+get", "+smembers")

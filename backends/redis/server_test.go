@@ -83,6 +83,7 @@ func returns(t *testing.T, b backends.Backend, within time.Duration) {
 }
 
 func TestOutages(t *testing.T) {
+	t.Parallel()
 	s := redistest.Start(t)
 	s.Do(t, "SET", "ann", "h")
 	s.Stop(t)
@@ -317,6 +318,7 @@ func TestNothingLeaks(t *testing.T) {
 }
 
 func TestClusterLosesMaster(t *testing.T) {
+	t.Parallel()
 	c := redistest.StartCluster(t, 3)
 	for _, name := range []string{"ann", "bob", "cleo"} {
 		c.Do(t, "SET", name, "h")
@@ -345,6 +347,7 @@ func TestClusterLosesMaster(t *testing.T) {
 }
 
 func TestSentinelsFailOver(t *testing.T) {
+	t.Parallel()
 	w := redistest.StartWatched(t)
 	w.Master.Do(t, "SET", "ann", "h")
 	options := "redis_mode sentinel\nredis_db 0\nredis_sentinel_master mymaster\nredis_sentinel_addresses 127.0.0.1:1," + w.Addresses() + "\n"

@@ -106,6 +106,7 @@ func TestWatchRefused(t *testing.T) {
 }
 
 func TestWatchCluster(t *testing.T) {
+	t.Parallel()
 	c := redistest.StartCluster(t, 3, "--notify-keyspace-events", "KA")
 	b := open(t, "redis_mode cluster\nredis_keyspace_events true\nredis_notify_channel changes\nredis_cluster_addresses "+c.Addresses())
 	names, end := watch(t, b.Backend)

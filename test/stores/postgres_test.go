@@ -106,29 +106,28 @@ acl_cache_seconds 3600`)
 // While Postgres is away, clients keep their rights and logins are refused; when
 // it is back, so is service.
 func TestPostgresOutages(t *testing.T) {
+	t.Parallel()
 	server := postgrestest.Start(t, postgrestest.Options{})
 	insert(t, server, "postgres")
-	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
-		server.Stop(t)
-		r := start(t, b, connection(server, "postgres")+pgQueries+"\nauth_timeout 1")
-		mqtt.TurnedAway(t, r.Addr, client("u7"))
-		server.Restart(t)
-		backWithin(t, 2*time.Second, r, "u7")
-		admin, c := login(t, r, "admin"), login(t, r, "u7")
-		for name, away := range map[string][2]func(testing.TB){
-			"killed": {server.Kill, server.Restart},
-			"paused": {server.Pause, server.Continue},
-		} {
-			away[0](t)
-			waiting := mqtt.Dial(t, r.Addr, client("u5")) // its answer does not matter
-			waiting.Send(waiting.ConnectPacket())
-			if got := can(t, c, admin, "t/u7"); got != "rws" {
-				t.Errorf("%s: rights of a client that is in: %s", name, got)
-			}
-			away[1](t)
-			backWithin(t, 2*time.Second, r, "u5")
+	server.Stop(t)
+	r := start(t, newest(t), connection(server, "postgres")+pgQueries+"\nauth_timeout 1")
+	turnedAway(t, r, "u7")
+	server.Restart(t)
+	backWithin(t, 2*time.Second, r, "u7")
+	admin, c := login(t, r, "admin"), login(t, r, "u7")
+	for name, away := range map[string][2]func(testing.TB){
+		"killed": {server.Kill, server.Restart},
+		"paused": {server.Pause, server.Continue},
+	} {
+		away[0](t)
+		waiting := mqtt.Dial(t, r.Addr, client("u5")) // its answer does not matter
+		waiting.Send(waiting.ConnectPacket())
+		if got := can(t, c, admin, "t/u7"); got != "rws" {
+			t.Errorf("%s: rights of a client that is in: %s", name, got)
 		}
-	})
+		away[1](t)
+		backWithin(t, 2*time.Second, r, "u5")
+	}
 }
 
 // refused checks the answer to a login that is not let in.

@@ -83,42 +83,59 @@ func TestRedisRights(t *testing.T) {
 
 // The service is back soon after the server is; who is connected notices nothing.
 func TestRedisIsBackSoon(t *testing.T) {
+	t.Parallel()
 	s := newRedis(t)
-	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
-		broker := start(t, b, redisAt(s), "acl_cache_seconds 1")
-		ann, root := login(t, broker, "ann"), login(t, broker, "root")
-		if root.Subscribe(1, "ann")[0] != 1 {
-			t.Fatal("root may not subscribe")
-		}
-		away := func(t *testing.T, end, again func(testing.TB)) {
-			end(t)
-			for range 2 {
-				if in(t, broker, "ann") {
-					t.Error("a login without its store")
-				}
-				if !writes(t, ann, root, "ann") {
-					t.Error("a connected client has lost its rights")
-				}
-			}
-			again(t)
-			backWithin(t, 2*time.Second, broker, "ann")
-		}
-		t.Run("killed", func(t *testing.T) { away(t, s.Kill, s.Restart) })
-		t.Run("stopped", func(t *testing.T) { away(t, s.Pause, s.Continue) })
-	})
-	s.Stop(t)
-	broker := start(t, newest(t), redisAt(s), "redis_password wrong")
-	if in(t, broker, "ann") {
-		t.Error("a login without its store")
+	broker := start(t, newest(t), redisAt(s), "acl_cache_seconds 1")
+	ann, root := login(t, broker, "ann"), login(t, broker, "root")
+	if root.Subscribe(1, "ann")[0] != 1 {
+		t.Fatal("root may not subscribe")
 	}
-	broker.WaitLog(t, outage)
-	s.Restart(t)
+	away := func(t *testing.T, end, again func(testing.TB)) {
+		end(t)
+		for range 2 {
+			turnedAway(t, broker, "ann")
+			if !writes(t, ann, root, "ann") {
+				t.Error("a connected client has lost its rights")
+			}
+		}
+		again(t)
+		backWithin(t, 2*time.Second, broker, "ann")
+	}
+	t.Run("killed", func(t *testing.T) { away(t, s.Kill, s.Restart) })
+	t.Run("stopped", func(t *testing.T) { away(t, s.Pause, s.Continue) })
+}
+
+// Our own wrong password is told, and is no end of the service: it is back as soon
+// as the server accepts it.
+func TestRedisWrongPassword(t *testing.T) {
+	t.Parallel()
+	s := newRedis(t)
+	s.Do(t, "ACL", "SETUSER", "plugin", "on", ">other", "~*", "+get", "+smembers", "+select")
+	broker := start(t, newest(t), redisAt(s), "redis_user plugin", "redis_password wrong")
+	for range 3 {
+		turnedAway(t, broker, "ann")
+	}
+	broker.WaitLog(t, "the server does not accept our own user and password, see redis_user and redis_password")
+	if n := strings.Count(broker.Log(), outage); n != 1 {
+		t.Errorf("the outage is logged %d times, want once", n)
+	}
+	s.Do(t, "ACL", "SETUSER", "plugin", ">wrong")
 	backWithin(t, 2*time.Second, broker, "ann")
+}
+
+// A thousand failed logins leave nothing behind in the broker.
+func TestRedisFailuresLeaveNothing(t *testing.T) {
+	t.Parallel()
+	s := newRedis(t)
+	broker := start(t, newest(t), redisAt(s), "address_max 1000")
+	login(t, broker, "ann").Drop()
+	leavesNothing(t, broker, func() { s.Kill(t) }, func() { s.Restart(t) })
 }
 
 // Two brokers on one Cluster: what is changed once reaches both, and the loss of
 // a master ends when its replica has taken over.
 func TestRedisClusterTwoBrokers(t *testing.T) {
+	t.Parallel()
 	c := redistest.StartCluster(t, 3, "--notify-keyspace-events", "K$sgxe")
 	c.Do(t, "SET", "ann", stored())
 	c.Do(t, "SET", "root", stored())

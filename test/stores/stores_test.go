@@ -81,6 +81,12 @@ func in(t *testing.T, r *brokertest.Running, user string) bool {
 	return answer.Code == mqtt.Success
 }
 
+// turnedAway checks that a user is not let in while the store cannot tell.
+func turnedAway(t *testing.T, r *brokertest.Running, user string) {
+	t.Helper()
+	mqtt.TurnedAway(t, r.Addr, client(user))
+}
+
 // backWithin waits until a user is let in, and fails if that takes longer than
 // it may.
 func backWithin(t *testing.T, limit time.Duration, r *brokertest.Running, user string) {
@@ -127,4 +133,32 @@ func threads(t *testing.T, r *brokertest.Running) int {
 		t.Fatal(err)
 	}
 	return len(list)
+}
+
+// leavesNothing has a thousand logins fail while the store is away, and looks
+// whether as much is open afterwards as after the first of them.
+func leavesNothing(t *testing.T, r *brokertest.Running, end, again func()) {
+	t.Helper()
+	end()
+	fail := func(n int) {
+		var users sync.WaitGroup
+		for range 10 {
+			users.Go(func() {
+				for range n / 10 {
+					turnedAway(t, r, "ann")
+				}
+			})
+		}
+		users.Wait()
+	}
+	fail(100) // brings what is kept: threads, profiles
+	brokertest.WaitFor(t, "the clients to be gone", func() bool { return descriptors(t, r) < 40 })
+	files, busy := descriptors(t, r), threads(t, r)
+	fail(1000)
+	brokertest.WaitFor(t, "as few descriptors as before", func() bool { return descriptors(t, r) <= files })
+	if n := threads(t, r); n > busy+4 {
+		t.Errorf("%d threads, before it were %d", n, busy)
+	}
+	again()
+	backWithin(t, 2*time.Second, r, "ann")
 }
