@@ -24,7 +24,7 @@ type place struct {
 }
 
 func TestConformance(t *testing.T) {
-	for name, open := range map[string]func(*testing.T) place{"single": single, "cluster": clustered, "sentinel": watched} {
+	for name, open := range map[string]func(*testing.T) place{"single": single, "cluster": clustered} {
 		t.Run(name, func(t *testing.T) {
 			p := open(t)
 			s := backendtest.Store{
@@ -80,14 +80,6 @@ func clustered(t *testing.T) place {
 	c := redistest.StartCluster(t, 3)
 	p := place{client.NewClusterClient(&client.ClusterOptions{Addrs: strings.Split(c.Addresses(), ",")}),
 		"redis_mode cluster\nredis_cluster_addresses " + c.Masters[0].Addr(), ""}
-	t.Cleanup(func() { p.client.Close() })
-	return p
-}
-
-func watched(t *testing.T) place {
-	w := redistest.StartWatched(t)
-	p := place{client.NewClient(&client.Options{Addr: w.Master.Addr(), DB: 1}),
-		"redis_mode sentinel\nredis_sentinel_master mymaster\nredis_sentinel_addresses " + w.Addresses(), ""}
 	t.Cleanup(func() { p.client.Close() })
 	return p
 }
