@@ -111,3 +111,10 @@ func refusesUs(err error) bool {
 	return errors.As(err, &connect) && errors.As(err, &server) &&
 		(strings.HasPrefix(server.Code, ofOurLogin) || strings.HasPrefix(server.Code, ofOurDatabase))
 }
+
+// inConflict tells whether a statement was broken off for the sake of another
+// transaction: on a standby, for what it learns from the primary server.
+func inConflict(err error) bool {
+	var server *pgconn.PgError
+	return errors.As(err, &server) && (server.Code == "40001" || server.Code == "40P01")
+}

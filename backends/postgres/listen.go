@@ -4,26 +4,25 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"strings"
 	"time"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // silence is how long a channel may be silent before the server is asked whether
-// it is still there, and patience how long it may take to answer.
+// it is still there, and answerTime how long it may take to answer.
 const (
-	silence  = 30 * time.Second
-	patience = 5 * time.Second
+	silence    = 30 * time.Second
+	answerTime = 5 * time.Second
 )
 
 // Listening is a Postgres that learns of changes by NOTIFY.
 type Listening struct {
 	*Postgres
-	channel           string
-	config            *pgxpool.Config
-	silence, patience time.Duration
+	channel             string
+	servers             []*candidate
+	silence, answerTime time.Duration
 }
 
 // Watch listens on the channel, over a connection of its own to the primary
@@ -34,62 +33,58 @@ func (l *Listening) Watch(ctx context.Context, changed func(name string)) error 
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	defer context.AfterFunc(l.pool.closing, cancel)()
-	conn, err := l.listen(ctx)
+	err := l.watch(ctx, changed)
+	return fmt.Errorf("listening on %q of %s: %w", l.channel, l.source.Place, explain(err))
+}
+
+func (l *Listening) watch(ctx context.Context, changed func(name string)) error {
+	c, err := newHosts(ctx, l.primaries(changed)).connect(ctx)
 	if err != nil {
-		return fmt.Errorf("listening on %q of %s: %w", l.channel, l.source.Place, explain(err))
+		return err
 	}
-	defer closeSoon(conn)
+	defer c.leave()
+	if err := l.exec(ctx, c, `LISTEN "`+strings.ReplaceAll(l.channel, `"`, `""`)+`"`); err != nil {
+		return err
+	}
 	changed("")
 	for {
-		notice, err := l.next(ctx, conn)
-		if err != nil {
-			return fmt.Errorf("listening on %q of %s: %w", l.channel, l.source.Place, explain(err))
-		}
-		changed(notice.Payload)
-	}
-}
-
-func (l *Listening) listen(ctx context.Context) (*pgx.Conn, error) {
-	c := l.config.ConnConfig.Copy()
-	if err := l.config.BeforeConnect(ctx, c); err != nil {
-		return nil, err
-	}
-	c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
-	c.RuntimeParams["application_name"] = "go-auth listens"
-	conn, err := pgx.ConnectConfig(ctx, c)
-	if err != nil {
-		return nil, err
-	}
-	bounded, cancel := context.WithTimeout(ctx, l.patience)
-	defer cancel()
-	if _, err := conn.PgConn().Exec(bounded, "LISTEN "+pgx.Identifier{l.channel}.Sanitize()).ReadAll(); err != nil {
-		closeSoon(conn)
-		return nil, err
-	}
-	return conn, nil
-}
-
-// next waits for a notice, and makes sure meanwhile that the server is there.
-func (l *Listening) next(ctx context.Context, conn *pgx.Conn) (*pgconn.Notification, error) {
-	for {
 		bounded, cancel := context.WithTimeout(ctx, l.silence)
-		notice, err := conn.WaitForNotification(bounded)
+		err := c.WaitForNotification(bounded)
 		cancel()
-		if err == nil || ctx.Err() != nil || !errors.Is(err, context.DeadlineExceeded) {
-			return notice, err
+		if err != nil && ctx.Err() == nil && errors.Is(err, context.DeadlineExceeded) {
+			err = l.exec(ctx, c, "") // is the server there?
 		}
-		bounded, cancel = context.WithTimeout(ctx, l.patience)
-		_, err = conn.PgConn().Exec(bounded, "").ReadAll()
-		cancel()
 		if err != nil {
-			return nil, err
+			return err
 		}
 	}
 }
 
-// closeSoon says good-bye to the server, if it listens.
-func closeSoon(conn *pgx.Conn) {
-	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+// primaries are the servers, to be used if they are primary ones, with somebody
+// to tell of notices.
+func (l *Listening) primaries(changed func(name string)) (list []*candidate) {
+	for _, s := range l.servers {
+		c := s.config.Copy()
+		c.ValidateConnect = pgconn.ValidateConnectTargetSessionAttrsPrimary
+		c.RuntimeParams["application_name"] = "go-auth listens"
+		c.OnNotification = func(_ *pgconn.PgConn, n *pgconn.Notification) { changed(n.Payload) }
+		list = append(list, &candidate{config: c})
+	}
+	return list
+}
+
+func (l *Listening) exec(ctx context.Context, c *conn, statement string) error {
+	ctx, cancel := context.WithTimeout(ctx, l.answerTime)
 	defer cancel()
-	conn.Close(ctx)
+	_, err := c.Exec(ctx, statement).ReadAll()
+	return err
+}
+
+// leave closes the connection, whatever state it is in.
+func (c *conn) leave() {
+	if c.IsClosed() {
+		go c.ends()
+		return
+	}
+	c.goodbye()
 }

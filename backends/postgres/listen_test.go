@@ -155,7 +155,7 @@ func TestWatchIsCut(t *testing.T) {
 func TestWatchOfASilentServer(t *testing.T) {
 	s := own(t, postgrestest.Options{})
 	l := open(t, s.options()+ownQuery+"pg_notify_channel go_auth").Backend.(*Listening)
-	l.silence, l.patience = 50*time.Millisecond, 200*time.Millisecond
+	l.silence, l.answerTime = 50*time.Millisecond, 200*time.Millisecond
 	e := listen(t, l)
 	e.next("")
 	for i := range 10 { // also between the questions nothing is missed

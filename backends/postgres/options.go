@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"net"
@@ -26,6 +27,8 @@ type options struct {
 	channel                         string
 	maxOpen                         int
 	maxLifeTime, connectTimeout     time.Duration
+
+	nameServer func(ctx context.Context, network, address string) (net.Conn, error) // nil for the system's
 }
 
 const day = 24 * time.Hour

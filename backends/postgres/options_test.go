@@ -9,7 +9,6 @@ import (
 	"reflect"
 	"strings"
 	"testing"
-	"time"
 
 	"github.com/jackc/pgx/v5/pgconn"
 
@@ -85,8 +84,9 @@ func checkOptions(t *testing.T, text string) {
 	}
 }
 
-// configure reads options as far as what the client library is told.
-func configure(t *testing.T, text string) *pgconn.Config {
+// configure reads options as far as what the client library is told of the
+// servers.
+func configure(t *testing.T, text string) (list []*pgconn.Config) {
 	t.Helper()
 	s := conf.NewSet()
 	o := declareOptions(s)
@@ -96,18 +96,21 @@ func configure(t *testing.T, text string) *pgconn.Config {
 		lines = append(lines, conf.Line{Key: key, Value: value})
 	}
 	s.Parse(lines)
-	c, _, faults := o.config()
+	candidates, _, faults := o.candidates()
 	if faults != nil {
 		t.Fatal(faults)
 	}
-	return &c.ConnConfig.Config
+	for _, c := range candidates {
+		list = append(list, c.config)
+	}
+	return list
 }
 
 // Where the broker connects is told by its options, and by nothing in its
 // environment or home.
 func TestEnvironment(t *testing.T) {
 	const options = "pg_host db\npg_user u\npg_dbname d\npg_userquery SELECT $1"
-	plain := configure(t, options)
+	plain := configure(t, options)[0]
 	home := t.TempDir()
 	write(t, filepath.Join(home, ".pgpass"), "*:*:*:*:stolen\n")
 	os.Mkdir(filepath.Join(home, ".postgresql"), 0o700)
@@ -125,7 +128,7 @@ func TestEnvironment(t *testing.T) {
 	} {
 		t.Setenv(name, value)
 	}
-	got := configure(t, options)
+	got := configure(t, options)[0]
 	for _, c := range []*pgconn.Config{plain, got} { // what cannot be compared
 		c.DialFunc, c.LookupFunc, c.BuildFrontend, c.BuildContextWatcherHandler, c.OnPgError, c.OnNotification = nil, nil, nil, nil, nil, nil
 	}
@@ -144,10 +147,10 @@ func TestEnvironment(t *testing.T) {
 func TestPasswordOfASecret(t *testing.T) {
 	t.Setenv("OUR_PASSWORD", `p w'd\`)
 	const options = "pg_user u\npg_dbname d\npg_userquery SELECT $1\n"
-	if got := configure(t, options+"pg_password ${OUR_PASSWORD}").Password; got != `p w'd\` {
+	if got := configure(t, options+"pg_password ${OUR_PASSWORD}")[0].Password; got != `p w'd\` {
 		t.Errorf("password %q", got)
 	}
-	if got := configure(t, options+"pg_password_file "+write(t, filepath.Join(t.TempDir(), "p"), "a b\n")).Password; got != "a b" {
+	if got := configure(t, options+"pg_password_file "+write(t, filepath.Join(t.TempDir(), "p"), "a b\n"))[0].Password; got != "a b" {
 		t.Errorf("password %q", got)
 	}
 }
@@ -165,9 +168,12 @@ func TestWays(t *testing.T) {
 		{"pg_host a,/run/b\npg_port 1,2\npg_sslmode prefer", "a:1 TLS, a:1 plain, /run/b:2 plain"},
 	}
 	for _, tt := range tests {
-		c := configure(t, "pg_user u\npg_dbname d\npg_userquery SELECT $1\n"+tt.options)
+		var ways []*pgconn.FallbackConfig
+		for _, c := range configure(t, "pg_user u\npg_dbname d\npg_userquery SELECT $1\n"+tt.options) {
+			ways = append(append(ways, &pgconn.FallbackConfig{Host: c.Host, Port: c.Port, TLSConfig: c.TLSConfig}), c.Fallbacks...)
+		}
 		var got []string
-		for _, f := range append([]*pgconn.FallbackConfig{{Host: c.Host, Port: c.Port, TLSConfig: c.TLSConfig}}, c.Fallbacks...) {
+		for _, f := range ways {
 			way := "plain"
 			switch {
 			case f.TLSConfig == nil:
@@ -184,49 +190,6 @@ func TestWays(t *testing.T) {
 			t.Errorf("%q: %s, want %s", tt.options, got, tt.want)
 		}
 	}
-}
-
-// A server that did not answer is tried last, for a while.
-func TestRouter(t *testing.T) {
-	r := newRouter([]server{{"127.0.0.1", 1}, {"127.0.0.2", 2}, {"/run/x", 3}}, loaded{mode: "disable"})
-	r.timeout = time.Second
-	for _, s := range r.servers[:2] {
-		if _, err := r.lookup(t.Context(), s.host); err != nil {
-			t.Fatal(err)
-		}
-	}
-	order := func() string {
-		var c pgconn.Config
-		r.route(&c)
-		got := fmt.Sprint(c.Port)
-		for _, f := range c.Fallbacks {
-			got += fmt.Sprint(f.Port)
-		}
-		return got
-	}
-	expect := func(want string) {
-		t.Helper()
-		if got := order(); got != want {
-			t.Errorf("order %s, want %s", got, want)
-		}
-	}
-	tcp := func(n byte) net.Addr { return &net.TCPAddr{IP: net.IPv4(127, 0, 0, n), Port: int(n)} }
-	expect("123")
-	r.connected(tcp(1))
-	expect("123")
-	r.connected(tcp(2))
-	expect("213")
-	until := r.until
-	r.connected(tcp(2))
-	if r.until != until {
-		t.Error("a server that answers is never left again")
-	}
-	r.connected(tcp(1))
-	expect("123")
-	r.connected(&net.UnixAddr{Name: "/run/x/.s.PGSQL.3", Net: "unix"})
-	expect("312")
-	r.until = time.Now().Add(-time.Second)
-	expect("123")
 }
 
 func TestUnreachable(t *testing.T) {

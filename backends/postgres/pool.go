@@ -3,25 +3,25 @@ package postgres
 import (
 	"context"
 	"errors"
-	"strconv"
+	"math/rand/v2"
+	"slices"
 	"strings"
 	"sync"
 	"time"
 
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgconn"
-	"github.com/jackc/pgx/v5/pgxpool"
-
 	"mosquitto-go-auth/backends/sqldb"
 )
 
-// retries is how often statements are asked again if their connection broke,
-// which for one that lay idle shows only then. Asking twice does no harm.
-const retries = 2
+const (
+	// retries is how often statements are asked again if their connection broke,
+	// which for one that lay idle shows only then, or if they were in conflict with
+	// another transaction. Asking twice does no harm.
+	retries = 2
 
-// refusedFor is how long a server that did not accept our user name or password
-// is not asked again, so that a storm of logins is none on its log.
-const refusedFor = time.Second
+	// maxIdleTime is how long a connection may lie idle: less than the five
+	// minutes after which many firewalls forget it.
+	maxIdleTime = 3 * time.Minute
+)
 
 var errClosed = errors.New("the backend is closed")
 
@@ -30,36 +30,30 @@ var errClosed = errors.New("the backend is closed")
 // statements of an account are one round trip, the first time as well, and nothing
 // is left behind in a session, so that a pooler may change the server's connection
 // after each.
+//
+// It is not the client library's own pool, which makes connections where a panic
+// ends the process, and keeps the place of one whose server hangs for 15 s.
 type pool struct {
-	conns   *pgxpool.Pool
-	several bool // there is more than one server
-	closing context.Context
-	cancel  context.CancelFunc
+	hosts    *hosts
+	lifeTime time.Duration // of a connection, 0 for no limit
+	slots    chan struct{} // one is taken for each connection that is in use or being made
+	closing  context.Context
+	cancel   context.CancelFunc
 
-	mu      sync.Mutex
-	refusal error // of our user name or password
-	until   time.Time
+	mu   sync.Mutex
+	free []*conn // lie idle, the last used one last
 }
 
-func (p *pool) open(c *pgxpool.Config, servers int) (err error) {
+func newPool(o *options) *pool {
+	p := &pool{lifeTime: o.maxLifeTime, slots: make(chan struct{}, o.maxOpen)}
 	p.closing, p.cancel = context.WithCancel(context.Background())
-	p.several = servers > 1
-	route := c.BeforeConnect
-	c = c.Copy()
-	c.BeforeConnect = func(ctx context.Context, n *pgx.ConnConfig) error {
-		if err := p.refused(); err != nil {
-			return err
-		}
-		return route(ctx, n)
-	}
-	p.conns, err = pgxpool.NewWithConfig(p.closing, c)
-	return err
+	return p
 }
 
 // close does not wait for statements that are under way, but breaks them off.
 func (p *pool) close() {
 	p.cancel()
-	go p.conns.Close() // it waits
+	p.forget(func(*conn) bool { return true })
 }
 
 // Query asks a single question.
@@ -73,35 +67,22 @@ func (p *pool) Query(ctx context.Context, text string, args []any, limit int) (s
 
 // Batch asks all questions in one round trip.
 func (p *pool) Batch(ctx context.Context, questions []sqldb.Question) ([]sqldb.Rows, error) {
-	if err := p.closing.Err(); err != nil {
-		return nil, errClosed
-	}
 	for i, q := range questions {
 		if !tellable(q.Args) {
-			questions = questions[:i]
 			if i == 0 {
 				return nil, sqldb.ErrNoMatch
 			}
-			rows, err := p.Batch(ctx, questions)
+			rows, err := p.Batch(ctx, questions[:i])
 			if err == nil {
 				err = sqldb.ErrNoMatch
 			}
 			return rows, err
 		}
 	}
-	ctx, cancel := context.WithCancel(ctx)
-	defer cancel()
-	defer context.AfterFunc(p.closing, cancel)()
-
-	rows, cut, err := p.batch(ctx, questions)
-	for n := 0; cut && n < retries && ctx.Err() == nil; n++ {
-		p.conns.Reset() // the others may have been cut off with it
-		rows, cut, err = p.batch(ctx, questions)
+	rows, err := p.await(ctx, questions)
+	if p.closing.Err() != nil && err != nil {
+		return nil, errClosed
 	}
-	if p.several && errors.Is(ctx.Err(), context.DeadlineExceeded) {
-		p.conns.Reset() // the server is silent; new connections find another
-	}
-	p.note(err)
 	return rows, explain(err)
 }
 
@@ -116,80 +97,135 @@ func tellable(args []any) bool {
 	return true
 }
 
-// batch returns the answers to the questions, up to the first that failed. cut
-// says that the connection broke.
-func (p *pool) batch(ctx context.Context, questions []sqldb.Question) (rows []sqldb.Rows, cut bool, err error) {
-	conn, err := p.conns.Acquire(ctx)
+// await waits for answers as long as the caller can. What is under way then, a
+// log-in or a statement, goes on for a while, as the next caller may need it.
+func (p *pool) await(ctx context.Context, questions []sqldb.Question) ([]sqldb.Rows, error) {
+	type outcome struct {
+		rows []sqldb.Rows
+		err  error
+	}
+	done := make(chan outcome, 1)
+	go func() {
+		rows, err := p.ask(ctx, questions)
+		done <- outcome{rows, err}
+	}()
+	select {
+	case o := <-done:
+		return o.rows, o.err
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-p.closing.Done():
+		return nil, errClosed
+	}
+}
+
+// ask asks over a connection of the pool, once more if that may help.
+func (p *pool) ask(ctx context.Context, questions []sqldb.Question) ([]sqldb.Rows, error) {
+	select {
+	case p.slots <- struct{}{}:
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	case <-p.closing.Done():
+		return nil, errClosed
+	}
+	defer func() { <-p.slots }()
+	for n := 0; ; n++ {
+		rows, again, err := p.once(ctx, questions)
+		if !again || n == retries || ctx.Err() != nil {
+			return rows, err
+		}
+	}
+}
+
+// once asks over one connection. again says that it may help to ask once more.
+func (p *pool) once(ctx context.Context, questions []sqldb.Question) (rows []sqldb.Rows, again bool, err error) {
+	c, err := p.take()
 	if err != nil {
 		return nil, false, err
 	}
-	defer conn.Release()
-	b := &pgconn.Batch{}
-	for _, q := range questions {
-		b.ExecParams(q.Text, values(q.Args), nil, nil, nil)
+	if err := ctx.Err(); err != nil { // nobody waits any more
+		p.keep(c)
+		return nil, false, err
 	}
-	results := conn.Conn().PgConn().ExecBatch(ctx, b)
-	rows, err = answers(results, questions)
-	if e := results.Close(); e != nil {
-		err = e
+	run, end := p.patient(ctx)
+	defer end()
+	rows, err = c.ask(run, questions)
+	switch {
+	case c.usable():
+		p.keep(c)
+		return rows, inConflict(err), err
+	case run.Err() == nil: // the connection broke, and the others perhaps with it
+		go c.ends()
+		p.forget(func(other *conn) bool { return other.host == c.host })
+		return rows, !c.broken, err
+	case !c.ends() && p.closing.Err() == nil:
+		p.hosts.suspect(c.host)
+		p.forget(func(other *conn) bool { return other.host == c.host })
 	}
-	return rows, err != nil && ctx.Err() == nil && conn.Conn().IsClosed(), err
+	return nil, false, err
 }
 
-var (
-	errNoStatement = &badAnswer{"there is no statement; write a SELECT", nil}
-	errNoColumns   = &badAnswer{"the statement returns no columns; write a SELECT", nil}
-)
-
-// answers reads the answers up to the first that is none.
-func answers(results *pgconn.MultiResultReader, questions []sqldb.Question) (rows []sqldb.Rows, err error) {
-	for _, q := range questions {
-		if !results.NextResult() {
-			return rows, errNoStatement // unless Close tells of another error
-		}
-		answer, err := read(results.ResultReader(), q.Limit)
-		if err != nil {
-			return rows, err
-		}
-		if len(answer.Columns) == 0 {
-			return rows, errNoColumns
-		}
-		rows = append(rows, answer)
-	}
-	return rows, nil
+// patient is a context for a statement. It outlives the caller's if the server
+// has had less than [patience]: a connection must not be lost, and a server not
+// be held for silent, because somebody was in a hurry.
+func (p *pool) patient(ctx context.Context) (context.Context, context.CancelFunc) {
+	run, end := context.WithCancel(p.closing)
+	begun := time.Now()
+	stop := context.AfterFunc(ctx, func() { time.AfterFunc(patience-time.Since(begun), end) })
+	return run, func() { stop(); end() }
 }
 
-// values writes arguments as Postgres reads them.
-func values(args []any) [][]byte {
-	texts := make([][]byte, len(args))
-	for i, a := range args {
-		switch a := a.(type) {
-		case string:
-			texts[i] = []byte(a)
-		case int64:
-			texts[i] = strconv.AppendInt(nil, a, 10)
+// take returns a connection that lay idle, or makes one.
+func (p *pool) take() (*conn, error) {
+	for c := p.pop(); c != nil; c = p.pop() {
+		if p.hosts.uses(c.host) && !c.old() {
+			return c, nil
 		}
+		go c.goodbye()
 	}
-	return texts
+	c, err := p.hosts.connect(p.closing)
+	if err == nil && p.lifeTime > 0 {
+		// Not all at once, if they were made so.
+		c.until = time.Now().Add(p.lifeTime + rand.N(p.lifeTime/10+1))
+	}
+	return c, err
 }
 
-// note remembers that the server did not accept our user name or password.
-func (p *pool) note(err error) {
-	if !refusesUs(err) {
+func (p *pool) pop() *conn {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	n := len(p.free)
+	if n == 0 {
+		return nil
+	}
+	c := p.free[n-1]
+	p.free = p.free[:n-1]
+	c.idle.Stop()
+	return c
+}
+
+// keep takes a connection back.
+func (p *pool) keep(c *conn) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	if p.closing.Err() != nil || c.old() || !p.hosts.uses(c.host) {
+		go c.goodbye()
 		return
 	}
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if time.Now().After(p.until) {
-		p.refusal, p.until = err, time.Now().Add(refusedFor)
-	}
+	c.idle = time.AfterFunc(maxIdleTime, func() { p.forget(func(other *conn) bool { return other == c }) })
+	p.free = append(p.free, c)
 }
 
-func (p *pool) refused() error {
+// forget closes such connections as lie idle.
+func (p *pool) forget(such func(*conn) bool) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if time.Now().Before(p.until) {
-		return p.refusal
-	}
-	return nil
+	p.free = slices.DeleteFunc(p.free, func(c *conn) bool {
+		if such(c) {
+			c.idle.Stop()
+			go c.goodbye()
+			return true
+		}
+		return false
+	})
 }

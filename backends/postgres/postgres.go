@@ -45,8 +45,8 @@ func declare(s *conf.Set) backends.Open {
 
 // open makes the backend without a word to the server.
 func (o *options) open(checks backends.Checks) (backends.Opened, error) {
-	config, notes, faults := o.config()
-	p := &pool{}
+	candidates, notes, faults := o.candidates()
+	p := newPool(o)
 	source, queryNotes, err := sqldb.New(sqldb.Config{
 		Dialect: sqldb.Postgres,
 		Place:   o.place(),
@@ -62,14 +62,12 @@ func (o *options) open(checks backends.Checks) (backends.Opened, error) {
 	if len(faults) > 0 {
 		return backends.Opened{}, faults
 	}
-	if err := p.open(config, len(o.hosts)); err != nil {
-		return backends.Opened{}, err
-	}
+	p.hosts = newHosts(p.closing, candidates)
 	opened := backends.Opened{Provides: source.Provides(), Notes: append(notes, queryNotes...)}
 	b := &Postgres{p, source}
 	opened.Backend = b
 	if o.channel != "" {
-		opened.Backend = &Listening{b, o.channel, config, silence, patience}
+		opened.Backend = &Listening{b, o.channel, candidates[:len(o.hosts)], silence, answerTime}
 	}
 	return opened, nil
 }
