@@ -41,8 +41,8 @@ const maxChannel = 63
 func declareOptions(s *conf.Set) *options {
 	o := &options{set: s, hosts: []string{"localhost"}, ports: ports{5432}}
 	s.Group("postgres")
-	s.Also(s.List(&o.hosts, "pg_host", "the servers, in the order in which they are tried; one that begins with `/` is the directory of a socket"), "host")
-	s.Also(s.Var(&o.ports, "pg_port", "number 1–65535, or list", "their port, or a port for each of them"), "port")
+	s.Also(s.List(&o.hosts, "pg_host", "the servers, in the order in which they are tried, `db1, db2:5433`; one that begins with `/` is the directory of a socket"), "host")
+	s.Also(s.Var(&o.ports, "pg_port", "number 1–65535, or list", "the port of servers without one of their own, or a port for each"), "port")
 	s.Also(s.String(&o.dbname, "pg_dbname", "", "the database"), "dbname")
 	s.Also(s.String(&o.user, "pg_user", "", "the user to log in as"), "user")
 	s.Secret(s.Also(s.String(&o.password, "pg_password", "", "the user's password"), "pass"))
@@ -59,7 +59,7 @@ func declareOptions(s *conf.Set) *options {
 	s.Duration(&o.maxLifeTime, "pg_max_life_time", 30*time.Minute, 0, 365*day,
 		"how long a connection is used before another takes its place; 0 for no limit")
 	s.Duration(&o.connectTimeout, "pg_connect_timeout", 2*time.Second, 10*time.Millisecond, 5*time.Minute,
-		"how long making a connection to one server may take, with TLS and log-in, before the next is tried")
+		"how long making a connection to one server may take, with TLS and log-in; the next is tried too after half a second")
 	s.Retire("connections are made when they are needed, and made again when they break", "pg_connect_tries")
 	return o
 }
@@ -124,13 +124,35 @@ func (s server) String() string {
 	return net.JoinHostPort(s.host, strconv.Itoa(int(s.port)))
 }
 
-// servers pairs hosts and ports; a fault of their numbers is config's to find.
+// servers pairs hosts and ports; faults are check's to find.
 func (o *options) servers() []server {
 	list := make([]server, len(o.hosts))
 	for i, host := range o.hosts {
-		list[i] = server{strings.TrimSuffix(strings.TrimPrefix(host, "["), "]"), o.ports[min(i, len(o.ports)-1)]}
+		list[i], _ = readServer(host, o.ports[min(i, len(o.ports)-1)])
 	}
 	return list
+}
+
+// readServer reads db1, db1:5433, ::1, [::1], [::1]:5433 and /directory.
+func readServer(text string, port uint16) (server, error) {
+	s := server{text, port}
+	switch {
+	case s.socket():
+		return s, nil
+	case strings.HasSuffix(text, "]") || strings.Count(text, ":") > 1 && !strings.HasPrefix(text, "["):
+		s.host = strings.TrimSuffix(strings.TrimPrefix(text, "["), "]")
+	case strings.Contains(text, ":"):
+		host, digits, err := net.SplitHostPort(text)
+		n, e := strconv.ParseUint(digits, 10, 16)
+		if err != nil || e != nil || n == 0 {
+			return s, fmt.Errorf("%q has no port from 1 to 65535 after the colon", text)
+		}
+		s = server{host, uint16(n)}
+	}
+	if s.host == "" || strings.ContainsAny(s.host, "[]/@ \t") {
+		return s, fmt.Errorf("%q is no host; write db.example.org, db.example.org:5433, [::1]:5433 or the directory of a socket", text)
+	}
+	return s, nil
 }
 
 // place is what errors call the server.
@@ -149,6 +171,11 @@ func (o *options) check() (faults conf.Faults) {
 	}
 	if len(o.hosts) == 0 {
 		fault("pg_host", "names no server")
+	}
+	for _, host := range o.hosts {
+		if _, err := readServer(host, 1); err != nil {
+			fault("pg_host", "%v", err)
+		}
 	}
 	if len(o.ports) > 1 && len(o.ports) != len(o.hosts) {
 		fault("pg_port", "has %d ports for %d servers; write one port, or one for each", len(o.ports), len(o.hosts))

@@ -219,42 +219,7 @@ func TestNothingLeaks(t *testing.T) {
 	eventually(t, testLimit, "all connections end", func() bool { return s.connections(t) == 0 })
 }
 
-// Of several servers the first that answers is asked.
-func TestSeveralServers(t *testing.T) {
-	one, two := own(t, postgrestest.Options{}), own(t, postgrestest.Options{})
-	two.exec(t, "UPDATE u SET h = 'two'")
-	options := lastOf(one.options() + ownQuery + fmt.Sprintf("pg_host 127.0.0.1, 127.0.0.1\npg_port %d, %d\npg_connect_timeout 500ms", one.Port(), two.Port()))
-	b := open(t, options)
-	expect := func(want string) {
-		t.Helper()
-		if a := user(t, b, "sam"); a.Hash != want {
-			t.Errorf("the hash is %q, want %q", a.Hash, want)
-		}
-	}
-	expect("h")
-	one.Kill(t)
-	expect("two")
-	one.Restart(t)
-	expect("two") // its connection works
-
-	b = open(t, options)
-	expect("h")
-	one.Pause(t) // the second answers, if the first is silent
-	if _, err := b.User(within(t, 500*time.Millisecond), backends.Lookup{Name: "sam"}); err == nil {
-		t.Error("a paused server answers")
-	}
-	expect("two")
-	begin := time.Now()
-	fill(t, b, 8) // new connections do not wait for the first
-	if took := time.Since(begin); took > 400*time.Millisecond {
-		t.Errorf("new connections took %v", took)
-	}
-	two.Kill(t)
-	down(t, b, "sam", "")
-	one.Continue(t)
-	back(t, b)
-}
-
+// Servers are told apart by what they are.
 func TestSessionAttributes(t *testing.T) {
 	primary := own(t, postgrestest.Options{})
 	replica := primary.Replica(t)
