@@ -155,7 +155,10 @@ func TestSilentNameServer(t *testing.T) {
 	defer swallows.Close()
 	o := declareOptions(conf.NewSet())
 	o.hosts, o.dbname, o.user, o.userquery = []string{"db.example.org"}, "d", "u", "SELECT h FROM u WHERE n = $1"
-	o.connectTimeout, o.maxOpen = 300*time.Millisecond, 1
+	o.connectTimeout = 300 * time.Millisecond
+	if err := swallows.SetReadDeadline(time.Now().Add(testLimit)); err != nil {
+		t.Fatal(err)
+	}
 	o.nameServer = func(ctx context.Context, _, _ string) (net.Conn, error) {
 		return (&net.Dialer{}).DialContext(ctx, "udp", swallows.LocalAddr().String())
 	}
