@@ -7,7 +7,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime"
 	"strconv"
 	"strings"
 	"sync"
@@ -171,52 +170,6 @@ func TestRefusedStorm(t *testing.T) {
 	}
 	s.exec(t, "ALTER ROLE poor PASSWORD 'wrong'")
 	back(t, b)
-}
-
-// Failed logins leave nothing behind.
-func TestNothingLeaks(t *testing.T) {
-	s := own(t, postgrestest.Options{})
-	listener, err := net.Listen("tcp", "127.0.0.1:0") // accepts and says nothing
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer listener.Close()
-	healthy := open(t, s.options()+ownQuery)
-	silent := open(t, s.at("127.0.0.1", listener.Addr().(*net.TCPAddr).Port)+ownQuery+"pg_connect_timeout 20ms")
-	slow := open(t, s.options()+"pg_userquery SELECT h FROM u, pg_sleep(10) WHERE n = $1")
-	user(t, healthy, "sam")
-	before := runtime.NumGoroutine()
-	fail := func(b backends.Backend, limit time.Duration, n int) {
-		var wg sync.WaitGroup
-		for range 10 {
-			wg.Go(func() {
-				for range n / 10 {
-					if _, err := b.User(within(t, limit), backends.Lookup{Name: "nobody"}); err == nil {
-						t.Error("nobody is somebody")
-					}
-				}
-			})
-		}
-		wg.Wait()
-	}
-	fail(healthy, testLimit, 1000)
-	fail(silent, 30*time.Millisecond, 100)
-	fail(slow, 30*time.Millisecond, 100)
-	s.Stop(t)
-	fail(healthy, testLimit, 1000)
-	s.Restart(t)
-	eventually(t, testLimit, "all goroutines end", func() bool { return runtime.NumGoroutine() <= before+16 })
-	eventually(t, testLimit, "no statement is left", func() bool {
-		return s.Query(t, "", "SELECT COUNT(*) FROM pg_stat_activity WHERE state = 'active' AND application_name = 'go-auth'") == "0"
-	})
-	if n := s.connections(t); n > 16 {
-		t.Errorf("%d connections are left", n)
-	}
-	for _, b := range []backends.Backend{healthy, silent, slow} {
-		b.Close()
-	}
-	eventually(t, testLimit, "all goroutines end", func() bool { return runtime.NumGoroutine() <= before })
-	eventually(t, testLimit, "all connections end", func() bool { return s.connections(t) == 0 })
 }
 
 // Servers are told apart by what they are.

@@ -1,14 +1,12 @@
 package postgres
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net"
 	"os"
 	"strconv"
 	"strings"
-	"sync"
 	"testing"
 
 	"mosquitto-go-auth/backends"
@@ -284,29 +282,6 @@ func lastOf(options string) string {
 	return strings.Join(lines, "\n")
 }
 
-func TestCancelled(t *testing.T) {
-	s := newStore(t)
-	b := s.open(t, "pg_userquery SELECT pg_sleep(30)::text WHERE $1 <> ''", "pg_max_open_conns 1")
-	ctx, cancel := context.WithCancel(ctxOf(t))
-	failed := make(chan error, 1)
-	go func() {
-		_, err := b.User(ctx, backends.Lookup{Name: "r"})
-		failed <- err
-	}()
-	sleeping := func() string {
-		return s.Query(t, s.name, "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = current_database() AND query LIKE 'SELECT pg_sleep%' AND state = 'active'")
-	}
-	eventually(t, testLimit, "the statement runs", func() bool { return sleeping() == "1" })
-	cancel()
-	if err := <-failed; !errors.Is(err, context.Canceled) {
-		t.Errorf("error %v", err)
-	}
-	eventually(t, testLimit, "the server has stopped, too", func() bool { return sleeping() == "0" })
-	if _, err := b.User(ctx, backends.Lookup{Name: "r"}); !errors.Is(err, context.Canceled) {
-		t.Errorf("cancelled before: %v", err)
-	}
-}
-
 // An account costs one round trip, the first one as well.
 func TestRoundTrips(t *testing.T) {
 	s := newStore(t)
@@ -343,55 +318,11 @@ func TestTableChanges(t *testing.T) {
 	}
 }
 
-func TestConcurrent(t *testing.T) {
-	s := newStore(t)
-	s.exec(t, goAuth)
-	b := s.open(t, goAuthUser, goAuthSuper, bitMask, "pg_max_open_conns 4")
-	var wg sync.WaitGroup
-	for i := range 16 {
-		wg.Go(func() {
-			for j := range 20 {
-				n := (i + j) % 8
-				a, err := b.User(ctxOf(t), backends.Lookup{Name: numbered[n]})
-				if err != nil || a.Hash != fmt.Sprintf("h1%d", n) || accessTo(a, "t/"+numbered[n]) != backends.Access(n) {
-					t.Errorf("%s: %+v, %v", numbered[n], a, err)
-				}
-			}
-		})
-	}
-	wg.Wait()
-	if n := s.connections(t); n > 4 {
-		t.Errorf("%d connections, want 4 at most", n)
-	}
-}
-
 // connections counts those of the backends under test.
 func (s store) connections(t testing.TB) int {
 	t.Helper()
 	n, _ := strconv.Atoi(s.Query(t, "", "SELECT COUNT(*) FROM pg_stat_activity WHERE datname = '"+s.name+"' AND application_name LIKE 'go-auth%'"))
 	return n
-}
-
-func TestCloseWhileAsking(t *testing.T) {
-	s := newStore(t)
-	b := s.open(t, "pg_userquery SELECT pg_sleep(0.01)::text WHERE $1 <> ''")
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for range 20 {
-				b.User(ctxOf(t), backends.Lookup{Name: "r"})
-			}
-		})
-	}
-	if err := b.Close(); err != nil {
-		t.Error(err)
-	}
-	wg.Wait()
-	down(t, b, "r", "closed")
-	eventually(t, testLimit, "connections end", func() bool { return s.connections(t) == 0 })
-	if err := b.Close(); err != nil {
-		t.Error(err)
-	}
 }
 
 func TestProbe(t *testing.T) {
