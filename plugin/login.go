@@ -252,6 +252,9 @@ func (e *Engine) loginWait() time.Duration {
 	if e.o.loginWait > 0 {
 		return e.o.loginWait
 	}
+	if e.work.hashTook.Load() == 0 {
+		return creditMax // what a hash costs is not known yet
+	}
 	return min(max(2*e.work.hashTime(), 100*time.Millisecond), creditMax)
 }
 
