@@ -305,3 +305,11 @@ func (c *chain) unknown(in []int) string {
 
 // wrap makes the backend's name part of an error.
 func (s *source) wrap(err error) error { return fmt.Errorf("%s: %w", s.name, err) }
+
+// superPattern returns the option superusers if it is about a user, else "".
+func (c *chain) superPattern(name string) string {
+	if name == Anonymous || c.glob == "" || !glob(c.glob, name) {
+		return ""
+	}
+	return c.glob
+}

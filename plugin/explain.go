@@ -48,15 +48,15 @@ func (x *Explanation) Denied() bool {
 // now, and says why.
 func (e *Engine) Explain(c ACLCheck) Explanation {
 	x := Explanation{Sure: true, By: -1}
-	if !e.judges {
-		x.Answer = NotJudged
-		return x
-	}
 	if c.HasUsername && e.o.clientIDAsName {
 		c.Username = c.ClientID // as since the login
 	}
 	if c.HasUsername {
 		x.Name = c.Username
+	}
+	if !e.judges {
+		x.Answer = NotJudged
+		return x
 	}
 	name, ok := e.subject(c.ClientID, c.Username, c.HasUsername)
 	if !ok {
@@ -95,8 +95,8 @@ func (w *workers) reasons(x *Explanation, name string, c ACLCheck) {
 			o.Rules = &rules
 		}
 	}
-	if name != Anonymous && w.chain.glob != "" && glob(w.chain.glob, name) {
-		x.Pattern, x.By = w.chain.glob, -1
+	if x.Pattern = w.chain.superPattern(name); x.Pattern != "" {
+		x.By = -1
 	}
 	if x.Answer == Denied && x.Sure && !x.Denied() {
 		x.Advice = advice(x.Opinions, c)

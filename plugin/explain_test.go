@@ -106,7 +106,7 @@ func TestOpinions(t *testing.T) {
 		one := newStore("one").with("alice", account(right, "a"))
 		two := newStore("two").with("alice", backends.Account{Hash: "nonsense"})
 		b := start(t, v21, []*store{one, two, newStore("three")})
-		list := b.Opinions("alice", "c1")
+		list, _ := b.Opinions("alice", "c1")
 		if len(list) != 3 || !list[0].Vouches || list[1].Vouches || !list[1].Known || list[1].HashErr == nil || list[2].Known {
 			t.Errorf("%+v", list)
 		}

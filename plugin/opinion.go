@@ -20,6 +20,7 @@ type Opinion struct {
 
 	Account backends.Account // as it was found, without the hash
 	Tried   bool             // the backend was asked for the password, too
+	NoUser  bool             // of Known: only rules are known, a login finds no such user
 	Vouches bool             // the user can log in by this account, with the right password
 	Hash    string           // the scheme of the stored hash; "" if there is none
 	HashErr error            // why the stored hash cannot be used
@@ -37,9 +38,14 @@ type Opinion struct {
 func (o *Opinion) Everything() bool { return o.part.rights.Everything }
 
 // Opinions asks each backend what it knows of a user, and of the user's password.
-// The name is that with which a client logs in.
-func (e *Engine) Opinions(name, clientID string) []Opinion {
-	return e.work.opinions(name, clientID, true)
+// The name is that with which a client logs in. The pattern is the option
+// superusers if it is about the user, who then may do everything, whatever the
+// backends say.
+func (e *Engine) Opinions(name, clientID string) (list []Opinion, pattern string) {
+	if name, ok := e.subject(clientID, name, true); ok {
+		pattern = e.work.chain.superPattern(name)
+	}
+	return e.work.opinions(name, clientID, true), pattern
 }
 
 // opinions asks as for a login, or as for the rights of one whose password
@@ -66,7 +72,7 @@ func (w *workers) opinion(i int, inner, clientID string, passwords bool) Opinion
 	asked := time.Now()
 	a, err := w.fetch(context.Background(), s, j, l)
 	if passwords && errors.Is(err, backends.ErrNoUser) && s.asked(backends.CheckACL|backends.CheckSuperuser) {
-		l.RulesOnly, passwords = true, false
+		l.RulesOnly, o.NoUser, passwords = true, true, false
 		a, err = w.fetch(context.Background(), s, j, l)
 	}
 	switch {

@@ -139,7 +139,7 @@ func (w *workers) grants(name string, parts []part, now time.Time) acl.Profile {
 			rights = append(rights, p.rights)
 		}
 	}
-	if name != Anonymous && w.chain.glob != "" && glob(w.chain.glob, name) {
+	if w.chain.superPattern(name) != "" {
 		rights = append(rights, acl.Part{User: name, Everything: true})
 	}
 	return rights

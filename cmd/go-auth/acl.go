@@ -46,11 +46,28 @@ func declareACL(f *flag.FlagSet) action {
 		x := e.Explain(c)
 		e.Drain()
 		status := s.judged(&x, c)
-		if *explain {
+		if *explain && x.Answer != plugin.NotJudged {
 			printReasons(s.out, &x, c)
+			if x.Name != "" && x.Fault == "" && unheardOf(e, x.Name, c.ClientID) {
+				fmt.Fprintf(s.out, "no backend has a password for %s, who cannot log in with one\n", shown(x.Name))
+			}
 		}
 		return status
 	}
+}
+
+// unheardOf tells whether the backends are asked for passwords, all answer, and
+// none has one for the name.
+func unheardOf(e *plugin.Engine, name, clientID string) bool {
+	list, _ := e.Opinions(name, clientID)
+	asked := false
+	for _, o := range list {
+		if o.Err != nil || o.Hash != "" || o.HashErr != nil {
+			return false
+		}
+		asked = asked || o.Checks&backends.CheckUser != 0
+	}
+	return asked
 }
 
 var accessWords = map[string]backends.Access{
@@ -167,7 +184,11 @@ func printReasons(to io.Writer, x *plugin.Explanation, c plugin.ACLCheck) {
 		printRules(to, &x.Opinions[i])
 	}
 	if x.Denied() {
-		fmt.Fprintln(to, "to grant it, change the rule that denies it")
+		for i := range x.Opinions {
+			if r, ok := decider(&x.Opinions[i]); ok {
+				fmt.Fprintf(to, "to grant it, change the rule of %s that denies it: %s %s\n", x.Opinions[i].Backend, kind(r.Rule), pattern(r.Rule))
+			}
+		}
 	} else if x.Advice != "" {
 		fmt.Fprintf(to, "to grant it, %s\n", strings.ReplaceAll(x.Advice, "\n", "\n    "))
 	}

@@ -38,8 +38,11 @@ func declareUser(f *flag.FlagSet) action {
 			return s.cannotTell(err)
 		}
 		defer done()
-		list := e.Opinions(args[0], *client)
+		list, super := e.Opinions(args[0], *client)
 		e.Drain()
+		if super != "" {
+			fmt.Fprintf(s.out, "%s may do everything: the option superusers (%s) is about the name\n", shown(args[0]), super)
+		}
 		for i := range list {
 			printOpinion(s.out, &list[i])
 		}
@@ -88,8 +91,11 @@ func printOpinion(to io.Writer, o *plugin.Opinion) {
 	case !o.Known:
 		fmt.Fprintf(to, "does not know %s\n", subject(o))
 		return
+	case o.NoUser:
+		fmt.Fprintf(to, "has no user %s, but rules that hold for the name\n", subject(o))
+	default:
+		fmt.Fprintf(to, "knows %s%s\n", subject(o), passwordState(o))
 	}
-	fmt.Fprintf(to, "knows %s%s\n", subject(o), passwordState(o))
 	if whole := wholly(o); whole != "" {
 		fmt.Fprintf(to, "    %s\n", whole)
 		return
