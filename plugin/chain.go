@@ -119,6 +119,11 @@ func (c *chain) provides(checks backends.Checks) bool {
 	return slices.ContainsFunc(c.sources, func(s *source) bool { return s.asked(checks) })
 }
 
+// judges tells whether anything is known of rights.
+func (c *chain) judges() bool {
+	return c.provides(backends.CheckACL|backends.CheckSuperuser) || c.glob != ""
+}
+
 // inMemory tells whether all sources that know a name answer from memory.
 func (c *chain) inMemory(name string) bool {
 	in, _ := c.route(name)

@@ -11,6 +11,7 @@ import (
 type Report struct {
 	Faults   conf.Faults   // why the broker would not start
 	Warnings []conf.Remark // what is probably not meant
+	Judges   bool          // it judges rights; otherwise Mosquitto's acl_file does, without which everything is allowed
 	Backends []Finding     // in the order in which they are asked
 }
 
@@ -40,6 +41,7 @@ func CheckConfig(ctx context.Context, drivers []backends.Driver, lines []conf.Li
 	}()
 	o.check(set)
 	r.Warnings, r.Faults = set.Result()
+	r.Judges = chain.judges()
 	for _, s := range chain.sources {
 		f := Finding{Name: s.name, Checks: s.checks, Notes: s.Notes}
 		if len(r.Faults) == 0 && !offline {

@@ -128,7 +128,7 @@ func build(host Host, process *Process, rights Rights, drivers []backends.Driver
 	e.employ(process, chain)
 	e.journal.logf(Notice, "asking %s", chain)
 	e.admits = chain.provides(backends.CheckUser)
-	e.judges = chain.provides(backends.CheckACL|backends.CheckSuperuser) || chain.glob != ""
+	e.judges = chain.judges()
 	return e, nil
 }
 

@@ -13,38 +13,30 @@ import (
 )
 
 // anonymous warns of listeners that let clients in without asking the plugin.
-func anonymous(file *conf.File) (found []conf.Remark) {
+func anonymous(file *conf.File, known reports) (found []conf.Remark) {
 	const anonymous = "clients that give no user name are let in without a password"
-	const rights = "; for them, only the rules count that stand in acl_file before the first user"
 	if len(file.Listeners) == 0 && file.Anonymous(nil) {
 		at, text := file.AllowAnonymous.At, "no listener is named: the broker serves this host only, and "
 		if !file.AllowAnonymous.Given() {
 			at = conf.Position{File: file.Path}
 			text = "no listener is named: the broker serves this host only, where allow_anonymous is true unless it is given, and "
 		}
-		return []conf.Remark{{At: at, Text: text + anonymous + "; write allow_anonymous false, and a listener"}}
+		return []conf.Remark{{At: at, Text: text + anonymous + known.judge(file, nil).ofAnonymous() + "; write allow_anonymous false, and a listener"}}
 	}
 	for _, l := range file.Listeners {
 		setting := file.For(l).AllowAnonymous
 		switch {
-		case file.Anonymous(l) && anyPlugin(file, l):
-			found = append(found, conf.Remark{At: setting.At, Key: "allow_anonymous", Text: l.String() + ": " + anonymous + rights})
+		case file.Anonymous(l) && len(serving(file, l)) > 0:
+			found = append(found, conf.Remark{At: setting.At, Key: "allow_anonymous", Text: l.String() + ": " + anonymous + known.judge(file, l).ofAnonymous()})
 		case file.Anonymous(l):
 			found = append(found, conf.Remark{At: setting.At, Key: "allow_anonymous",
 				Text: l.String() + ": no plugin serves it, and every client is let in, whatever name and password it gives"})
-		case !anyPlugin(file, l) && !file.For(l).PasswordFile.Given():
+		case len(serving(file, l)) == 0 && !file.For(l).PasswordFile.Given():
 			found = append(found, conf.Remark{At: l.At, Key: "listener",
 				Text: l.String() + ": no plugin serves it, and it has no password_file: nobody is let in"})
 		}
 	}
 	return found
-}
-
-// anyPlugin tells whether any plugin serves the listener, which need not be ours.
-func anyPlugin(file *conf.File, l *conf.Listener) bool {
-	return slices.ContainsFunc(file.Plugins, func(p *conf.Plugin) bool {
-		return p.Global || slices.Contains(p.Listeners, l)
-	})
 }
 
 // between warns of several loadings of the plugin that do not go together.

@@ -81,23 +81,25 @@ func examine(ctx context.Context, path string, offline bool) (*checkup, error) {
 	c := &checkup{Config: path, Instances: []instance{}, offline: offline}
 	c.faults(faults)
 	c.warnings(file.Warnings)
+	known := reports{}
 	for _, p := range file.Plugins {
 		if p.Ours() {
-			c.instance(ctx, file, p)
+			known[p] = c.instance(ctx, file, p)
 		}
 	}
 	if len(c.Instances) == 0 {
 		c.faults([]conf.Remark{{At: conf.Position{File: path},
 			Text: "no line loads go-auth.so; write: plugin /path/of/go-auth.so, and its options below"}})
 	}
-	c.warnings(anonymous(file))
+	c.warnings(anonymous(file, known))
+	c.warnings(known.unruled(file))
 	c.warnings(between(file))
 	c.conclude()
 	return c, nil
 }
 
 // instance checks one loading of the plugin.
-func (c *checkup) instance(ctx context.Context, file *conf.File, p *conf.Plugin) {
+func (c *checkup) instance(ctx context.Context, file *conf.File, p *conf.Plugin) plugin.Report {
 	r := plugin.CheckConfig(ctx, all.Drivers(), p.Options, c.offline)
 	for _, f := range r.Faults {
 		if f.At == (conf.Position{}) { // an option is missing
@@ -120,6 +122,7 @@ func (c *checkup) instance(ctx context.Context, file *conf.File, p *conf.Plugin)
 		in.Backends = append(in.Backends, c.finding(in.place, b))
 	}
 	c.Instances = append(c.Instances, in)
+	return r
 }
 
 // finding takes over what there is to say of a backend.
