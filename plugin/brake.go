@@ -114,5 +114,5 @@ func (e *Engine) tellRefusal(j *job, event string, r result) {
 	if r.verdict != Unavailable { // whose reason may be another each time
 		kind += ", " + r.why
 	}
-	e.refusals.logf(kind, "user %s, client %s, address %s: %s%s, %s", user, clip(j.clientID), j.address, event, r.verdict, r.why)
+	e.refusals.logf(kind, "user %s, client %s%s: %s%s, %s", user, clip(j.clientID), j.from(), event, r.verdict, r.why)
 }

@@ -64,7 +64,7 @@ func (e *Engine) Explain(c ACLCheck) Explanation {
 		return x
 	}
 	if acl.Unshared(c.Topic, c.Access) == "" {
-		x.Fault = "a shared subscription has to end in a filter: $share/GROUP/FILTER"
+		x.Fault = "a shared subscription needs a group and a filter: $share/GROUP/FILTER"
 		return x
 	}
 	x.Opinions = e.work.opinions(name, c.ClientID, false)

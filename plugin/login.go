@@ -280,7 +280,7 @@ func (e *Engine) accepted(j *job, r result) {
 	e.install(j.name, r.parts).clientID = j.clientID
 	e.check(j.name, s)
 	e.remember(r)
-	e.journal.logf(Debug, "user %s, client %s, address %s: accepted, %s", clip(j.name), clip(j.clientID), j.address, r.why)
+	e.journal.logf(Debug, "user %s, client %s%s: accepted, %s", clip(j.name), clip(j.clientID), j.from(), r.why)
 	e.probe(r.source, j.name)
 }
 

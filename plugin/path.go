@@ -52,7 +52,15 @@ func (w *workers) step(j *job, format string, args ...any) {
 	if j.name == Anonymous {
 		name = "(none)"
 	}
-	w.journal.logf(Debug, "user %s, client %s, address %s: %s", name, clip(j.clientID), j.address, fmt.Sprintf(format, args...))
+	w.journal.logf(Debug, "user %s, client %s%s: %s", name, clip(j.clientID), j.from(), fmt.Sprintf(format, args...))
+}
+
+// from names the client's address, which one who asks at a terminal need not give.
+func (j *job) from() string {
+	if j.address == "" {
+		return ""
+	}
+	return ", address " + j.address
 }
 
 // shortly is the time since then, as it is shown.

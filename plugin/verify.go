@@ -61,7 +61,7 @@ func (w *workers) verify(ctx context.Context, s *source, j *job, a backends.Acco
 	h, err := hashing.Parse(a.Hash, s.salt, w.o.limits)
 	if err != nil {
 		w.faults.logf(s.name+": hashes that cannot be used", "user %s: the password hash stored in %s cannot be used: %v", clip(j.name), s.name, err)
-		return comparison{why: "the stored hash cannot be used"}
+		return comparison{why: fmt.Sprintf("the stored hash cannot be used: %v", err)}
 	}
 	begun := time.Now()
 	c.ok, c.err = w.hash(ctx, j, h)

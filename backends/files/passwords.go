@@ -37,8 +37,8 @@ func passwordFault(name, hash string) string {
 		return "no user name; write name:hash"
 	case hash == "":
 		return "no hash; write name:hash"
-	case strings.Contains(hash, ":"):
-		return "a second colon; neither names nor hashes can have one"
+	case strings.Contains(hash, ":") && !strings.HasPrefix(hash, "SCRAM-SHA-256$"): // it alone has colons inside
+		return "a second colon; neither names nor hashes of this kind can have one"
 	case !validText(name):
 		return "the user name is not UTF-8 as MQTT demands it"
 	default:

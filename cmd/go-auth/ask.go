@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"net"
 	"slices"
 	"strconv"
 	"strings"
@@ -128,7 +129,7 @@ func isListener(l *conf.Listener, name string) bool {
 		return name == l.Address
 	}
 	port := strconv.Itoa(l.Port)
-	return name == port || name == l.Address+":"+port
+	return name == port || name == l.Address+":"+port || name == net.JoinHostPort(l.Address, port)
 }
 
 // terminal takes the broker's place.

@@ -70,14 +70,15 @@ func (p *Part) allows(clientID, topic string, access backends.Access) bool {
 }
 
 // unshared returns the filter inside a shared subscription, and the filter
-// itself if it is none. It fails for a shared subscription without a filter.
+// itself if it is none. It fails for a shared subscription without a filter or with
+// an empty or wild group, which MQTT does not allow (MQTT 5.0, section 4.8.2).
 func unshared(filter string) (string, bool) {
 	rest, shared := strings.CutPrefix(filter, "$share/")
 	if !shared {
 		return filter, true
 	}
-	_, inner, ok := strings.Cut(rest, "/")
-	return inner, ok && inner != ""
+	group, inner, ok := strings.Cut(rest, "/")
+	return inner, ok && inner != "" && group != "" && !strings.ContainsAny(group, "+#")
 }
 
 // forEverything tells whether a filter asks for all topics.
