@@ -91,6 +91,11 @@ func (w *workers) reasons(x *Explanation, name string, c ACLCheck) {
 			continue
 		}
 		client := acl.Client{User: o.Name, ID: c.ClientID}
+		if o.Unjudged(c.Access) {
+			rules := acl.Received(o.Account.Sections, w.aclOptions(), client, c.Topic)
+			o.Rules = &rules
+			continue
+		}
 		if rules, err := acl.Explain(o.Account.Sections, w.aclOptions(), client, c.Topic, c.Access); err == nil {
 			o.Rules = &rules
 		}

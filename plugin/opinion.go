@@ -37,6 +37,12 @@ type Opinion struct {
 // Everything tells whether the user may do everything by this backend's account.
 func (o *Opinion) Everything() bool { return o.part.rights.Everything }
 
+// Unjudged tells whether the backend grants a right whatever the rules say: those
+// in Rules then are of what would be received.
+func (o *Opinion) Unjudged(access backends.Access) bool {
+	return o.Account.Subscribes && access == backends.Subscribe
+}
+
 // Opinions asks each backend what it knows of a user, and of the user's password.
 // The name is that with which a client logs in. The pattern is the option
 // superusers if it is about the user, who then may do everything, whatever the

@@ -181,7 +181,7 @@ func printReasons(to io.Writer, x *plugin.Explanation, c plugin.ACLCheck) {
 		fmt.Fprintf(to, "The user name is the client id, %s (use_clientid_as_username).\n", shown(x.Name))
 	}
 	for i := range x.Opinions {
-		printRules(to, &x.Opinions[i])
+		printRules(to, &x.Opinions[i], c)
 	}
 	if x.Denied() {
 		for i := range x.Opinions {
@@ -197,14 +197,19 @@ func printReasons(to io.Writer, x *plugin.Explanation, c plugin.ACLCheck) {
 // remarksShown is how many rules are shown that do not decide.
 const remarksShown = 10
 
-func printRules(to io.Writer, o *plugin.Opinion) {
+func printRules(to io.Writer, o *plugin.Opinion, c plugin.ACLCheck) {
 	if o.Rules == nil {
 		o.Notes = nil
 		printOpinion(to, o)
 		return
 	}
 	fmt.Fprintf(to, "%sknows %s\n", title(o), subject(o))
-	if o.Account.Subscribes {
+	switch {
+	case o.Unjudged(c.Access) && len(o.Rules.Remarks) == 0:
+		fmt.Fprintf(to, "    subscriptions are not judged, but no rule lets through anything of %s\n", shown(c.Topic))
+	case o.Unjudged(c.Access):
+		fmt.Fprintf(to, "    subscriptions are not judged; of %s it receives, the first rule that matches counting, and nothing else:\n", shown(c.Topic))
+	case o.Account.Subscribes:
 		fmt.Fprintln(to, "    subscriptions are not judged, only what is received")
 	}
 	list := o.Rules.Remarks
@@ -220,6 +225,10 @@ func printRules(to io.Writer, o *plugin.Opinion) {
 		fmt.Fprintf(to, "    %-*s  %s\n", min(width, 40), rule(r.Rule), r.Text)
 	}
 	if others > 0 {
-		fmt.Fprintf(to, "    %s about other topics\n", count(others, "more rule"))
+		about := "about other topics"
+		if o.Unjudged(c.Access) {
+			about = "about other topics or rights"
+		}
+		fmt.Fprintf(to, "    %s %s\n", count(others, "more rule"), about)
 	}
 }

@@ -77,6 +77,47 @@ func Explain(sections []backends.Section, o Options, c Client, topic string, acc
 	return x, nil
 }
 
+// Received says which rules speak of what a subscription would receive, for
+// accounts whose subscriptions are all granted. They stand in the order in which
+// they count: the first that matches a message decides on it.
+func Received(sections []backends.Section, o Options, c Client, filter string) (x Explanation) {
+	q := question{o, c, Unshared(filter, backends.Subscribe), backends.Subscribe}
+	for i, s := range sections {
+		first := len(x.Remarks)
+		for k, r := range s {
+			if r.Access&backends.Read == 0 || backends.CheckFilter(r.Pattern) != nil || !q.fillable(r) || !q.overlaps(r) {
+				x.Others++
+				continue
+			}
+			text := "is received"
+			if r.Deny {
+				text = "is not received"
+			}
+			x.Remarks = append(x.Remarks, Remark{Section: i, Index: k, Rule: r, Text: text})
+		}
+		slices.SortStableFunc(x.Remarks[first:], func(a, b Remark) int {
+			switch {
+			case a.Rule.Deny == b.Rule.Deny:
+				return 0
+			case a.Rule.Deny:
+				return -1
+			}
+			return 1
+		})
+	}
+	return x
+}
+
+// fillable tells whether the client has what the rule's placeholders stand for.
+func (q question) fillable(r backends.Rule) bool {
+	for _, p := range q.placeholders() {
+		if !r.Literal && strings.Contains(r.Pattern, p.mark) && (p.value == "" || hasSpecial(p.value)) {
+			return false
+		}
+	}
+	return true
+}
+
 // question is what is asked of rules.
 type question struct {
 	o      Options
