@@ -105,12 +105,17 @@ func TestOpinions(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		one := newStore("one").with("alice", account(right, "a"))
 		two := newStore("two").with("alice", backends.Account{Hash: "nonsense"})
-		b := start(t, v21, []*store{one, two, newStore("three")})
+		b := start(t, v21, []*store{one, two, newStore("three")}, "superusers bo*")
 		list, _ := b.Opinions("alice", "c1")
 		if len(list) != 3 || !list[0].Vouches || list[1].Vouches || !list[1].Known || list[1].HashErr == nil || list[2].Known {
 			t.Errorf("%+v", list)
 		}
 		noSecrets(t, fmt.Sprintf("%+v", list))
+		for name, want := range map[string]string{"bo1": "bo*", "bo+": "", "alice": ""} {
+			if _, pattern := b.Opinions(name, "c1"); pattern != want {
+				t.Errorf("superusers is about %s: %q, want %q", name, pattern, want)
+			}
+		}
 	})
 }
 
