@@ -10,7 +10,9 @@
 package conf
 
 import (
+	"errors"
 	"fmt"
+	"io/fs"
 	"strings"
 	"unicode"
 )
@@ -48,6 +50,25 @@ type Remark struct {
 	At   Position
 	Key  string // the option, as written; "" if the remark is about none or several
 	Text string // what is wrong, and what to do
+
+	// Here is fs.ErrPermission or ErrUnset where that is what is wrong: another
+	// process, with other rights and another environment, may find it right.
+	// Otherwise it is nil.
+	Here error
+}
+
+// ErrUnset says that an environment variable is not set, or empty.
+var ErrUnset = errors.New("the environment variable it names is not set, or empty")
+
+// here finds what depends on this process among the causes of a remark.
+func here(format string, args []any) error {
+	err := fmt.Errorf(format, args...)
+	for _, cause := range []error{fs.ErrPermission, ErrUnset} {
+		if errors.Is(err, cause) {
+			return cause
+		}
+	}
+	return nil
 }
 
 func (r Remark) String() string {

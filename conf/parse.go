@@ -147,7 +147,7 @@ func addOnce(to []Remark, l Line, format string, args []any) []Remark {
 	if key != l.Key {
 		key += "…"
 	}
-	r := Remark{At: l.At, Key: key, Text: explain(format, args)}
+	r := Remark{At: l.At, Key: key, Text: explain(format, args), Here: here(format, args)}
 	if n := len(to); n > 0 && to[n-1] == r {
 		return to
 	}

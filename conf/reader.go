@@ -82,8 +82,8 @@ type reader struct {
 func (r *reader) unused() {
 	for _, p := range r.file.Plugins {
 		if p.Name != "" && len(p.Listeners) == 0 {
-			r.file.Warnings = append(r.file.Warnings, Remark{p.At, "plugin_load",
-				"not loaded, since no plugin_use below a listener names " + p.Name})
+			r.file.Warnings = append(r.file.Warnings, Remark{At: p.At, Key: "plugin_load",
+				Text: "not loaded, since no plugin_use below a listener names " + p.Name})
 		}
 	}
 }
@@ -321,11 +321,11 @@ func (s *section) port(value string, least int) (port int, ok bool) {
 }
 
 func (s *section) fault(format string, args ...any) {
-	s.faults = append(s.faults, Remark{s.at, s.key, explain(format, args)})
+	s.faults = append(s.faults, Remark{At: s.at, Key: s.key, Text: explain(format, args)})
 }
 
 func (s *section) warn(format string, args ...any) {
-	s.file.Warnings = append(s.file.Warnings, Remark{s.at, s.key, explain(format, args)})
+	s.file.Warnings = append(s.file.Warnings, Remark{At: s.at, Key: s.key, Text: explain(format, args)})
 }
 
 var errNoListener = errors.New("with per_listener_settings it belongs below a listener in the same file; " +

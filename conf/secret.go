@@ -49,7 +49,7 @@ func (o *Option) fromLine(value string) error {
 	}
 	v := os.Getenv(m[1])
 	if v == "" {
-		return errors.New("the environment variable it names is not set, or empty")
+		return ErrUnset
 	}
 	return o.keep(v)
 }

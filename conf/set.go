@@ -175,7 +175,7 @@ func (s *Set) Warn(key, format string, args ...any) {
 }
 
 func (s *Set) remark(key, format string, args []any) Remark {
-	r := Remark{Key: key, Text: explain(format, args)}
+	r := Remark{Key: key, Text: explain(format, args), Here: here(format, args)}
 	if l := s.line(key); l != nil {
 		r.At, r.Key = l.At, l.Key
 	}

@@ -192,7 +192,7 @@ func faults(set *conf.Set, name string, err error) {
 		}
 		return
 	}
-	set.Fault("", "backend %s: %v", name, err)
+	set.Fault("", "backend %s: %w", name, err)
 }
 
 // chosen returns the names of the backends to open.

@@ -287,7 +287,7 @@ func TestAllFaultsAtOnce(t *testing.T) {
 func TestUnreadableFile(t *testing.T) {
 	s := source{path: "/etc/p w", option: "password_file"}
 	err := s.fault(&os.PathError{Op: "open", Path: s.path, Err: os.ErrPermission})
-	const want = "option password_file: open /etc/p w: permission denied; make it the broker's own: chown mosquitto '/etc/p w' && chmod 0600 '/etc/p w'"
+	const want = "option password_file: open /etc/p w: permission denied; the broker has to be able to read it: if it cannot, make it the broker's own: chown mosquitto '/etc/p w' && chmod 0600 '/etc/p w'"
 	if !errors.Is(err, os.ErrPermission) || err.Error() != want {
 		t.Errorf("got  %v\nwant %s", err, want)
 	}

@@ -58,7 +58,7 @@ func (s source) fault(err error) error {
 	case errors.Is(err, fs.ErrNotExist):
 		return fmt.Errorf("option %s: %w; create it, or correct the path", s.option, err)
 	case errors.Is(err, fs.ErrPermission):
-		return fmt.Errorf("option %s: %w; %s", s.option, err, s.owner())
+		return fmt.Errorf("option %s: %w; the broker has to be able to read it: if it cannot, %s", s.option, err, s.owner())
 	default:
 		return fmt.Errorf("option %s: %w", s.option, err)
 	}

@@ -53,6 +53,7 @@ func (a asking) engine(s streams) (e *plugin.Engine, done func(), err error) {
 			if faults[i].At == (conf.Position{}) { // an option is missing
 				faults[i].At = p.At
 			}
+			faults[i], _ = onlyHere(file, faults[i])
 		}
 		return nil, nil, faults
 	}
@@ -71,8 +72,13 @@ func (s streams) cannotTell(err error) int {
 		s.complain(err)
 		return exitUsage
 	}
+	wouldStart := true
 	for _, f := range faults {
 		s.complain(errors.New(f.String()))
+		wouldStart = wouldStart && f.Here != nil
+	}
+	if wouldStart { // as far as can be told
+		return exitUsage
 	}
 	s.complain(errors.New("the broker would not start; `go-auth check` says more"))
 	return exitUsage

@@ -45,7 +45,7 @@ changed:
           error            why the store did not answer; absent if it did
 `,
 		status: [3]string{"the broker would work with this configuration", "it has faults",
-			"a store does not answer, or FILE cannot be read: that cannot be told"},
+			"a store does not answer, or FILE or one that it names cannot be read, or a variable is not set: that cannot be told"},
 		declare: func(f *flag.FlagSet) action {
 			path := configFlag(f)
 			asJSON := f.Bool("json", false, "print the same for a program to read")
@@ -104,6 +104,11 @@ func (c *checkup) instance(ctx context.Context, file *conf.File, p *conf.Plugin)
 	for _, f := range r.Faults {
 		if f.At == (conf.Position{}) { // an option is missing
 			f.At = p.At
+		}
+		if f, only := onlyHere(file, f); only {
+			c.untold = true
+			c.warnings([]conf.Remark{f})
+			continue
 		}
 		c.faults([]conf.Remark{f})
 	}

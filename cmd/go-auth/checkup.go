@@ -19,6 +19,7 @@ type checkup struct {
 	Instances []instance `json:"instances"`
 
 	offline bool
+	untold  bool // something could not be looked at from here
 }
 
 const (
@@ -90,6 +91,9 @@ func (c *checkup) count(s severity) (n int) {
 // conclude draws the result, and puts the faults first.
 func (c *checkup) conclude() {
 	c.Result = resultGood
+	if c.untold {
+		c.Result = resultUnknown
+	}
 	for _, in := range c.Instances {
 		if slices.ContainsFunc(in.Backends, func(f finding) bool { return f.Error != "" }) {
 			c.Result = resultUnknown
@@ -162,6 +166,8 @@ func (f *finding) state(c *checkup) string {
 		return "not asked"
 	case c.Result == resultFaults:
 		return "not tried, for the faults"
+	case c.untold:
+		return "not tried, since something cannot be told from here"
 	default:
 		return "ready"
 	}

@@ -28,10 +28,7 @@ func unreadable(file *conf.File, p *conf.Plugin) (found []conf.Remark) {
 	if os.Geteuid() != 0 {
 		return nil
 	}
-	name := file.User.Value
-	if name == "" {
-		name = "mosquitto" // the broker's default
-	}
+	name := brokersUser(file)
 	who, err := credential(name)
 	if err != nil || who.Uid == 0 {
 		return nil
