@@ -2,6 +2,8 @@ package plugin
 
 import (
 	"context"
+	"os"
+	"path/filepath"
 
 	"mosquitto-go-auth/backends"
 	"mosquitto-go-auth/conf"
@@ -40,6 +42,7 @@ func CheckConfig(ctx context.Context, drivers []backends.Driver, lines []conf.Li
 		_ = chain.close()
 	}()
 	o.check(set)
+	o.log.check(set)
 	r.Warnings, r.Faults = set.Result()
 	r.Judges = chain.judges()
 	for _, s := range chain.sources {
@@ -64,4 +67,14 @@ func (f *Finding) ask(ctx context.Context, b backends.Backend) {
 	f.Notes = append(f.Notes[:len(f.Notes):len(f.Notes)], notes...)
 	f.Asked = true
 	f.Faults, f.Err = queryFaults(err)
+}
+
+// check warns of a file that could not be made: the broker would start without.
+func (o *logOptions) check(set *conf.Set) {
+	if o.dest != "file" || o.file == "" {
+		return
+	}
+	if _, err := os.Stat(filepath.Dir(o.file)); err != nil {
+		set.Warn("log_file", "its directory cannot be found (%w): the lines would go to the broker's log instead", err)
+	}
 }

@@ -40,18 +40,21 @@ The flags are the names of mosquitto-go-auth's options, without hasher_:
 			f.StringVar(&p.Algorithm, "algorithm", "", "`NAME` the digest, pbkdf2")
 			var salt saltEncoding
 			f.Var(&salt, "salt_encoding", "`NAME` how the salt is read: base64 or utf-8, pbkdf2")
+			anyCost := anyCostFlag(f)
 			chosen := map[string]*bool{}
 			for _, x := range schemes {
 				chosen[x.name] = f.Bool(x.name, false, "the same as the scheme "+x.name)
 			}
 			return func(s streams, args []string) int {
 				p.SaltText = salt.SaltEncoding == hashing.SaltText
+				refuseZeros(f, map[string]*int{"memory": &p.Memory, "parallelism": &p.Parallelism, "iterations": &p.Iterations,
+					"salt_size": &p.SaltSize, "keylen": &p.KeyLength, "cost": &p.Cost})
 				for name, yes := range chosen {
 					if *yes {
 						args = append(args, name)
 					}
 				}
-				return hash(s, f, args, p)
+				return hash(s, f, args, p, *anyCost)
 			}
 		},
 	}
@@ -76,10 +79,18 @@ func schemeNames() (names []string) {
 	return names
 }
 
-func hash(s streams, given *flag.FlagSet, args []string, p hashing.Params) int {
+func hash(s streams, given *flag.FlagSet, args []string, p hashing.Params, anyCost bool) int {
 	maker, err := makerOf(given, args, p)
 	if err != nil {
 		return s.misused("hash", asFlags(err))
+	}
+	if err := affordable(schemeOf(args), p); err != nil {
+		s.complain(asFlags(err))
+		return exitBad
+	}
+	if err := acceptable(schemeOf(args), p); err != nil && !anyCost {
+		s.complain(asFlags(err))
+		return exitBad
 	}
 	password, err := newPassword(s)
 	if err != nil {
@@ -99,6 +110,14 @@ func hash(s streams, given *flag.FlagSet, args []string, p hashing.Params) int {
 	return cost(s, text, password, salt)
 }
 
+// schemeOf is the name of the scheme that the arguments choose.
+func schemeOf(args []string) string {
+	if len(args) == 0 {
+		return schemes[0].name
+	}
+	return args[0]
+}
+
 // makerOf finds the scheme, whose flags may be given.
 func makerOf(given *flag.FlagSet, args []string, p hashing.Params) (hashing.Maker, error) {
 	x := schemes[0]
@@ -114,7 +133,7 @@ func makerOf(given *flag.FlagSet, args []string, p hashing.Params) (hashing.Make
 	}
 	var err error
 	given.Visit(func(f *flag.Flag) {
-		if !slices.Contains(x.flags, f.Name) && x.name != f.Name {
+		if f.Name != "any_cost" && !slices.Contains(x.flags, f.Name) && x.name != f.Name {
 			err = fmt.Errorf("%s has no --%s", x.name, f.Name)
 		}
 	})

@@ -36,6 +36,7 @@ are made.
 			f.IntVar(&p.Parallelism, "pl", 0, "`NUMBER` how many lanes, argon2id")
 			return func(s streams, _ []string) int {
 				p.SaltText = salt.SaltEncoding == hashing.SaltText
+				refuseZeros(f, map[string]*int{"i": &p.Iterations, "s": &p.SaltSize, "l": &p.KeyLength, "c": &p.Cost, "m": &p.Memory, "pl": &p.Parallelism})
 				return pw(s, *name, p, given(f, "p"), *password)
 			}
 		},
@@ -55,6 +56,10 @@ func pw(s streams, name string, p hashing.Params, inArguments bool, password str
 	maker, err := hashing.New(name, p)
 	if err != nil {
 		return s.misused("pw", asPwFlags(err))
+	}
+	if err := affordable(name, p); err != nil {
+		s.complain(asPwFlags(err))
+		return exitBad
 	}
 	if inArguments {
 		fmt.Fprintln(s.err, "go-auth: others on this machine can see a password behind -p; give it in standard input")

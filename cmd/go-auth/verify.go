@@ -39,6 +39,10 @@ func verify(s streams, args []string, salt hashing.SaltEncoding, anyCost bool) i
 		limits = noLimits()
 	}
 	h, err := hashing.Parse(args[0], salt, limits)
+	if anyCost && errors.Is(err, hashing.ErrTooCostly) { // only memory has a limit then
+		s.complain(errors.New("the hash asks for more memory than this machine has to spare"))
+		return exitUsage
+	}
 	if err != nil {
 		s.complain(err)
 		for _, line := range remedy(args[0], err) {

@@ -9,10 +9,11 @@ import (
 	"mosquitto-go-auth/hashing"
 )
 
-// noLimits let every hash be understood, whatever it costs.
+// noLimits let every hash be understood, whatever it costs, if there is the memory.
 func noLimits() hashing.Limits {
-	return hashing.Limits{BcryptCost: math.MaxInt, PBKDF2Iterations: math.MaxInt, Argon2Memory: math.MaxInt,
-		Argon2Time: math.MaxInt, ScryptMemory: math.MaxInt, SHACryptRounds: math.MaxInt}
+	memory := available()
+	return hashing.Limits{BcryptCost: math.MaxInt, PBKDF2Iterations: math.MaxInt, Argon2Memory: memory,
+		Argon2Time: math.MaxInt, ScryptMemory: memory, SHACryptRounds: math.MaxInt}
 }
 
 // saltEncodings are the values of the option hasher_salt_encoding.
