@@ -39,7 +39,7 @@ func identify(s streams, args []string, anyCost bool) int {
 		if h.Memory() > 0 {
 			s.property("memory", fmt.Sprintf("%.1f MiB", float64(h.Memory())/(1<<20)))
 		}
-		if refused == nil || anyCost {
+		if refused == nil || anyCost && int(h.Memory()>>10) < available() {
 			took, _ := weigh(h, "a password that is wrong")
 			s.property("one login", milliseconds(took)+" on this machine")
 		}

@@ -76,7 +76,11 @@ func run(s streams, args []string) (status int) {
 	}
 	c, ok := find(name)
 	if !ok {
-		s.complain(fmt.Errorf("there is no command %.40q", name))
+		err := fmt.Errorf("there is no command %.40q", name)
+		if strings.HasPrefix(name, "-c") || strings.HasPrefix(name, "--c") {
+			err = errors.New("-c FILE is not enough; name a command, too")
+		}
+		s.complain(err)
 		fmt.Fprint(s.err, overview())
 		return exitUsage
 	}

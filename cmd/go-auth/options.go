@@ -109,7 +109,7 @@ func printOption(s streams, set *conf.Set, name string) int {
 	}
 	set.Parse([]conf.Line{{Key: name}}) // which knows what was meant
 	_, faults := set.Result()
-	s.complain(fmt.Errorf("%w; there are groups of options: %s", faults, strings.Join(set.Groups(), ", ")))
+	s.complain(fmt.Errorf("%s; there are groups of options: %s", strings.TrimSuffix(faults.Error(), "?"), strings.Join(set.Groups(), ", ")))
 	return exitUsage
 }
 

@@ -36,7 +36,7 @@ func verify(s streams, args []string, salt hashing.SaltEncoding, anyCost bool) i
 	}
 	limits := hashing.DefaultLimits()
 	if anyCost {
-		limits = noLimits()
+		limits = memoryLimits()
 	}
 	h, err := hashing.Parse(args[0], salt, limits)
 	if anyCost && errors.Is(err, hashing.ErrTooCostly) { // only memory has a limit then

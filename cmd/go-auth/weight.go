@@ -9,11 +9,18 @@ import (
 	"mosquitto-go-auth/hashing"
 )
 
-// noLimits let every hash be understood, whatever it costs, if there is the memory.
+// noLimits let every hash be understood, whatever it costs.
 func noLimits() hashing.Limits {
-	memory := available()
-	return hashing.Limits{BcryptCost: math.MaxInt, PBKDF2Iterations: math.MaxInt, Argon2Memory: memory,
-		Argon2Time: math.MaxInt, ScryptMemory: memory, SHACryptRounds: math.MaxInt}
+	return hashing.Limits{BcryptCost: math.MaxInt, PBKDF2Iterations: math.MaxInt, Argon2Memory: math.MaxInt,
+		Argon2Time: math.MaxInt, ScryptMemory: math.MaxInt, SHACryptRounds: math.MaxInt}
+}
+
+// memoryLimits let every hash be verified for which there is the memory.
+func memoryLimits() hashing.Limits {
+	l := noLimits()
+	l.Argon2Memory = available()
+	l.ScryptMemory = l.Argon2Memory
+	return l
 }
 
 // saltEncodings are the values of the option hasher_salt_encoding.
