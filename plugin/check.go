@@ -83,7 +83,7 @@ func (e *Engine) missed(name string, c ACLCheck) (*profile, Answer) {
 		return nil, Granted
 	}
 	if j != nil {
-		if r, ok := e.wait(j, e.work.expectFetch(name)); ok {
+		if r, ok := e.wait(j, e.work.expectFetch(name), e.loginWait()); ok {
 			e.finishProfile(r)
 			return e.profiles[name], Denied
 		}

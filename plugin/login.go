@@ -164,7 +164,7 @@ func (e *Engine) hurry(j *job) Verdict {
 	if j.late && !proven {
 		return e.refused(j, result{verdict: ComeBack, why: "a login from there failed lately"})
 	}
-	r, ok := e.wait(under, expected)
+	r, ok := e.wait(under, expected, e.patience(j))
 	if !ok {
 		e.counts.NoCredit.Add(1)
 		return e.refused(j, result{verdict: ComeBack, why: "the check takes longer than the broker can wait"})
@@ -212,9 +212,9 @@ func (e *Engine) later(j *job) {
 }
 
 // wait blocks the broker's thread until the result of a job comes, for at most
-// the stall credit and login_wait, if it is likely to come in time. Results of
+// the stall credit and most, if it is likely to come in time. Results of
 // other jobs that come meanwhile are left for Tick.
-func (e *Engine) wait(j *job, expected time.Duration) (result, bool) {
+func (e *Engine) wait(j *job, expected, most time.Duration) (result, bool) {
 	e.take()
 	if i := slices.IndexFunc(e.arrived, func(r result) bool { return r.job == j }); i >= 0 {
 		r := e.arrived[i]
@@ -224,7 +224,7 @@ func (e *Engine) wait(j *job, expected time.Duration) (result, bool) {
 		return r, true
 	}
 	turn := e.host.Turn()
-	budget := e.credit.Available(turn, e.loginWait())
+	budget := e.credit.Available(turn, most)
 	if budget <= 0 || expected < 0 || expected > budget {
 		return result{}, false
 	}
@@ -247,7 +247,19 @@ func (e *Engine) wait(j *job, expected time.Duration) (result, bool) {
 	}
 }
 
-// loginWait is the longest wait for one login.
+// downWait is the longest wait for a store that is down: for one that refuses at
+// once, not for one that hangs.
+const downWait = 5 * time.Millisecond
+
+// patience is the longest wait for a login.
+func (e *Engine) patience(j *job) time.Duration {
+	if e.work.allDown(j.name) {
+		return min(downWait, e.loginWait())
+	}
+	return e.loginWait()
+}
+
+// loginWait is the longest wait for one login where nothing is wrong.
 func (e *Engine) loginWait() time.Duration {
 	if e.o.loginWait > 0 {
 		return e.o.loginWait
