@@ -37,7 +37,7 @@ func (c *conn) QueryContext(ctx context.Context, text string, args []driver.Name
 	rows, err := c.ask(ctx, text, args)
 	silent := errors.Is(err, context.DeadlineExceeded) && time.Since(begun) >= patience
 	if silent || ailing(err) {
-		c.hosts.suspect(c.host)
+		c.hosts.Suspect(c.host)
 	}
 	return rows, err
 }
@@ -79,11 +79,11 @@ func (c *conn) prepared(ctx context.Context, text string) (driver.Stmt, error) {
 // ResetSession implements driver.SessionResetter: before each use it tells
 // whether the connection is still good, and to the right host.
 func (c *conn) ResetSession(ctx context.Context) error {
-	if !c.hosts.uses(c.host) {
+	if !c.hosts.Uses(c.host) {
 		return driver.ErrBadConn
 	}
 	return c.inner.ResetSession(ctx)
 }
 
 // IsValid implements driver.Validator: after each use.
-func (c *conn) IsValid() bool { return c.inner.IsValid() && c.hosts.uses(c.host) }
+func (c *conn) IsValid() bool { return c.inner.IsValid() && c.hosts.Uses(c.host) }

@@ -6,112 +6,45 @@ import (
 	"errors"
 	"fmt"
 	"net"
-	"strings"
 	"sync"
+	"sync/atomic"
 	"time"
+
+	"mosquitto-go-auth/backends/failover"
 )
 
 // patience is how long a host may keep us waiting before another is asked too.
-const patience = 500 * time.Millisecond
+const patience = failover.Patience
 
-// lookAgain is how long after a fail-over the hosts before the present one are
-// tried again.
-const lookAgain = 5 * time.Second
-
-// hosts makes connections to the first of several hosts that lets us in. It
-// begins with the one that did so last, so that a dead host costs something
-// once. The hosts before that one are tried again in the background while there
-// is work to do; once one of them answers, the connections move back to it.
+// hosts makes connections to the first of several hosts that lets us in.
 type hosts struct {
+	failover.Servers[driver.Conn]
 	list    []*host
 	timeout time.Duration // for making a connection, with all hosts
-	again   time.Duration // lookAgain
-	closed  context.Context
 	close   context.CancelFunc
-
-	mu      sync.Mutex
-	current int       // the host that connections are made to
-	looked  time.Time // when those before it were last tried
-	looking bool
 }
 
 func newHosts(list []*host, timeout time.Duration) *hosts {
-	h := &hosts{list: list, timeout: timeout, again: lookAgain}
-	h.closed, h.close = context.WithCancel(context.Background())
+	h := &hosts{list: list, timeout: timeout}
+	h.Count = len(list)
+	h.Closed, h.close = context.WithCancel(context.Background())
+	h.Servers.Connect = func(ctx context.Context, i int) (driver.Conn, error) { return list[i].connect(ctx) }
+	h.Discard = func(c driver.Conn) { _ = c.Close() } // the error is of no use
+	h.Answers = h.answers
+	h.Waits = h.waits
 	return h
 }
 
-// several tells whether another host can stand in for one that fails.
-func (h *hosts) several() bool { return len(h.list) > 1 }
-
-// attempt is what came of asking a host for a connection.
-type attempt struct {
-	host int
-	conn driver.Conn
-	err  error
-}
-
 // Connect implements driver.Connector. database/sql also calls it where no
-// caller's deadline holds. A host that does not answer in the time that it usually
-// takes stays in the race: it may only be slow.
+// caller's deadline holds.
 func (h *hosts) Connect(ctx context.Context) (driver.Conn, error) {
 	ctx, cancel := context.WithTimeout(ctx, h.timeout)
 	defer cancel()
-	order, asked := h.order(), 0
-	answers := make(chan attempt, len(order)) // has room, so that nobody waits for us
-	var impatient <-chan time.Time
-	ask := func() {
-		i := order[asked]
-		asked++
-		go func() {
-			c, err := h.list[i].connect(ctx)
-			answers <- attempt{i, c, err}
-		}()
-		impatient = nil
-		if asked < len(order) {
-			impatient = time.After(h.waits(ctx, i))
-		}
+	c, i, err := h.Race(ctx)
+	if err != nil {
+		return nil, err
 	}
-	var errs []error
-	for ask(); len(errs) < asked; {
-		select {
-		case <-impatient:
-			ask()
-		case a := <-answers:
-			if a.err == nil {
-				go discard(answers, asked-len(errs)-1)
-				h.use(a.host)
-				return &conn{inner: a.conn.(inner), hosts: h, host: a.host, statements: map[string]driver.Stmt{}}, nil
-			}
-			if errs = append(errs, a.err); asked < len(order) {
-				ask()
-			}
-		}
-	}
-	return nil, joined(errs)
-}
-
-// joined are the errors of all hosts, in one line.
-type joined []error
-
-func (j joined) Error() string {
-	texts := make([]string, len(j))
-	for i, err := range j {
-		texts[i] = err.Error()
-	}
-	return strings.Join(texts, "; ")
-}
-
-func (j joined) Unwrap() []error { return j }
-
-// discard closes the connections of so many hosts that lost the race.
-func discard(answers <-chan attempt, n int) {
-	for range n {
-		if a := <-answers; a.err == nil {
-			// Nothing was asked over it.
-			_ = a.conn.Close()
-		}
-	}
+	return &conn{inner: c.(inner), hosts: h, host: i, statements: map[string]driver.Stmt{}}, nil
 }
 
 // Driver implements driver.Connector.
@@ -123,84 +56,29 @@ func (h *hosts) Close() error {
 	return nil
 }
 
-// order is the hosts as they are to be asked: the current one first.
-func (h *hosts) order() []int {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	order := []int{h.current}
-	for i := range h.list {
-		if i != h.current {
-			order = append(order, i)
-		}
+// answers asks a host that was left. It has the time that it takes, since it may be
+// behind a slow link; the connections that follow then grant it as much.
+func (h *hosts) answers(ctx context.Context, i int) error {
+	begun := time.Now()
+	err := h.list[i].answers(ctx, h.timeout)
+	if err == nil {
+		h.list[i].pace.Store(int64(time.Since(begun)))
 	}
-	return order
-}
-
-// use makes a host the current one.
-func (h *hosts) use(host int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.current != host {
-		h.current, h.looked = host, time.Now()
-	}
-}
-
-// uses tells whether a host is the current one. Where it is time, it has the
-// hosts before it tried again.
-func (h *hosts) uses(host int) bool {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.current > 0 && !h.looking && time.Since(h.looked) >= h.again && h.closed.Err() == nil {
-		h.looking = true
-		go h.look(h.current)
-	}
-	return h.current == host
-}
-
-// suspect leaves a host that let us in and then did not answer.
-func (h *hosts) suspect(host int) {
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	if h.current == host && h.several() {
-		h.current, h.looked = (host+1)%len(h.list), time.Now()
-	}
-}
-
-// look tries the hosts before the given one. Nobody waits for it, so that a host
-// behind a slow link has the time that it takes; the connections that follow then
-// grant it as much.
-func (h *hosts) look(before int) {
-	found := before
-	var pace time.Duration
-	for i := range before {
-		begun := time.Now()
-		if h.list[i].answers(h.closed, h.timeout) == nil {
-			found, pace = i, time.Since(begun)
-			break
-		}
-	}
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	h.looking, h.looked = false, time.Now()
-	h.current = min(h.current, found)
-	if found < before {
-		h.list[found].pace = pace
-	}
+	return err
 }
 
 // waits is how long a host may take to let us in before another is asked too:
 // [patience], or twice as long as it last took, since it would never be used again
 // if the next were always faster; but that no longer than half of the time there is.
 func (h *hosts) waits(ctx context.Context, host int) time.Duration {
-	h.mu.Lock()
-	defer h.mu.Unlock()
 	end, _ := ctx.Deadline()
-	return max(patience, min(2*h.list[host].pace, time.Until(end)/2))
+	pace := time.Duration(h.list[host].pace.Load())
+	return max(patience, min(2*pace, time.Until(end)/2))
 }
 
 // absent returns a note of each host that does not answer, where one does.
 func (h *hosts) absent(ctx context.Context) (notes []string) {
-	if !h.several() {
+	if !h.Several() {
 		return nil
 	}
 	for _, host := range h.list {
@@ -222,7 +100,7 @@ const hold = time.Second
 type host struct {
 	name   string // in errors, "" if there is one host only
 	client driver.Connector
-	pace   time.Duration // in which it last let us in and answered, if it was looked for; guarded by hosts.mu
+	pace   atomic.Int64 // in which it last let us in and answered, in nanoseconds, if it was looked for
 
 	mu      sync.Mutex
 	refusal error

@@ -35,9 +35,7 @@ func newPair(t *testing.T, one, two *server) *pair {
 	p.backend = open(t, fmt.Sprintf("mysql_host 127.0.0.1, 127.0.0.1:%d\nmysql_port %d\nmysql_dbname mqtt\nmysql_user root\n"+
 		"mysql_userquery SELECT h FROM u WHERE n = ?\n", p.two.Port(), p.one.Port()))
 	p.hosts = p.backend.Backend.(*MySQL).pool.hosts
-	p.hosts.mu.Lock()
-	p.hosts.again = 100 * time.Millisecond
-	p.hosts.mu.Unlock()
+	p.hosts.LookAfter(100 * time.Millisecond)
 	return p
 }
 
@@ -163,16 +161,14 @@ func TestSlowHostTakesBack(t *testing.T) {
 	first := slowly(t, s, patience*5/4)
 	b := open(t, s.options()+fmt.Sprintf("mysql_host %s, %s\n%s", first, s.config.Addr, samQuery))
 	hosts := b.Backend.(*MySQL).pool.hosts
-	hosts.mu.Lock()
-	hosts.again = 10 * time.Millisecond
-	hosts.mu.Unlock()
+	hosts.LookAfter(10 * time.Millisecond)
 	p := &pair{backend: b, hosts: hosts}
 	p.answersFrom(t, 1)
 	p.answersFrom(t, 0)
 	for range 20 { // and it stays there
 		user(t, b, "sam")
 	}
-	if !hosts.uses(0) {
+	if !hosts.Uses(0) {
 		t.Error("the connections have left the first host again")
 	}
 }
@@ -182,9 +178,9 @@ func (p *pair) answersFrom(t *testing.T, host int) {
 	t.Helper()
 	for ctx := ctxOf(t); ctx.Err() == nil; {
 		user(t, p.backend, "sam")
-		if p.hosts.uses(host) {
+		if p.hosts.Uses(host) {
 			user(t, p.backend, "sam") // over a new connection, if need be
-			if p.hosts.uses(host) {
+			if p.hosts.Uses(host) {
 				return
 			}
 		}

@@ -50,13 +50,13 @@ func (p *pool) Query(ctx context.Context, text string, args []any, limit int) (s
 
 // again tells whether a statement is worth another try.
 func (p *pool) again(err error) bool {
-	return cutOff(err) || p.hosts.several() && (ailing(err) || errors.Is(err, context.DeadlineExceeded))
+	return cutOff(err) || p.hosts.Several() && (ailing(err) || errors.Is(err, context.DeadlineExceeded))
 }
 
 // try asks a statement. If there is another host, the last try only gets all the
 // time that is left.
 func (p *pool) try(ctx context.Context, left int, text string, args []any, limit int) (sqldb.Rows, error) {
-	if end, ok := ctx.Deadline(); ok && left > 0 && p.hosts.several() {
+	if end, ok := ctx.Deadline(); ok && left > 0 && p.hosts.Several() {
 		var cancel context.CancelFunc
 		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
 		defer cancel()

@@ -54,7 +54,7 @@ func TestSeveralServers(t *testing.T) {
 	two.exec(t, "UPDATE u SET h = 'two'")
 	options := lastOf(one.options() + ownQuery + fmt.Sprintf("pg_host 127.0.0.1, 127.0.0.1\npg_port %d, %d\npg_connect_timeout 1s", one.Port(), two.Port()))
 	b := open(t, options).Backend
-	b.(*Postgres).pool.hosts.again = 200 * time.Millisecond
+	b.(*Postgres).pool.hosts.LookAfter(200 * time.Millisecond)
 	answers := func(want string) func() bool {
 		return func() bool { return user(t, b, "sam").Hash == want }
 	}
@@ -93,7 +93,7 @@ func TestHurry(t *testing.T) {
 	if now := user(t, b, "sam").Hash; now != first {
 		t.Errorf("the connection is another one: %s, it was %s", now, first)
 	}
-	if n := b.(*Postgres).pool.hosts.current; n != 0 {
+	if n := b.(*Postgres).pool.hosts.Current(); n != 0 {
 		t.Errorf("server %d is in use", n)
 	}
 }
@@ -110,7 +110,7 @@ func TestSlowStatement(t *testing.T) {
 	eventually(t, testLimit, "the statement ends", func() bool { return s.connections(t) == 0 })
 	p := b.(*Postgres).pool
 	eventually(t, testLimit, "its place is free", func() bool { return len(p.slots) == 0 })
-	if n := p.hosts.current; n != 0 {
+	if n := p.hosts.Current(); n != 0 {
 		t.Errorf("server %d is in use", n)
 	}
 }

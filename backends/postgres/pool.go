@@ -159,7 +159,7 @@ func (p *pool) once(ctx context.Context, questions []sqldb.Question) (rows []sql
 		p.forget(func(other *conn) bool { return other.host == c.host })
 		return rows, !c.broken, err
 	case !c.ends() && p.closing.Err() == nil:
-		p.hosts.suspect(c.host)
+		p.hosts.Suspect(c.host)
 		p.forget(func(other *conn) bool { return other.host == c.host })
 	}
 	return nil, false, err
@@ -178,7 +178,7 @@ func (p *pool) patient(ctx context.Context) (context.Context, context.CancelFunc
 // take returns a connection that lay idle, or makes one.
 func (p *pool) take() (*conn, error) {
 	for c := p.pop(); c != nil; c = p.pop() {
-		if p.hosts.uses(c.host) && !c.old() {
+		if p.hosts.Uses(c.host) && !c.old() {
 			return c, nil
 		}
 		go c.goodbye()
@@ -208,7 +208,7 @@ func (p *pool) pop() *conn {
 func (p *pool) keep(c *conn) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
-	if p.closing.Err() != nil || c.old() || !p.hosts.uses(c.host) {
+	if p.closing.Err() != nil || c.old() || !p.hosts.Uses(c.host) {
 		go c.goodbye()
 		return
 	}
