@@ -1,6 +1,7 @@
 package conf
 
 import (
+	"cmp"
 	"flag"
 	"fmt"
 	"slices"
@@ -139,6 +140,20 @@ func (s *Set) Given(name string) string {
 		return l.Key
 	}
 	return ""
+}
+
+// Written is the name under which an option was given, or would be: its present one.
+func (s *Set) Written(name string) string { return cmp.Or(s.Given(name), name) }
+
+// GivenOf returns those of several options that were given, by the names under which
+// they were.
+func (s *Set) GivenOf(names ...string) (given []string) {
+	for _, n := range names {
+		if g := s.Given(n); g != "" {
+			given = append(given, g)
+		}
+	}
+	return given
 }
 
 // Counts returns the line that set an option, by its present name; a secret may

@@ -65,19 +65,7 @@ func declareOptions(s *conf.Set) *options {
 
 // query looks up under which name a query was given.
 func (o *options) query(name, text string) sqldb.Query {
-	given := o.written(name)
-	if text == "" && o.written("mysql_userquery") == "userquery" {
-		given = name[len("mysql_"):]
-	}
-	return sqldb.Query{Option: given, Text: text, AuthPlug: given != name}
-}
-
-// written is the name under which an option was given, or would be.
-func (o *options) written(name string) string {
-	if given := o.set.Given(name); given != "" {
-		return given
-	}
-	return name
+	return sqldb.QueryOf(o.set, "mysql_", name, text)
 }
 
 // addresses are what to connect to: the socket, or each host with its port.
@@ -88,7 +76,7 @@ func (o *options) addresses() (list []string, faults conf.Faults) {
 	for _, text := range strings.Split(o.host, ",") {
 		address, err := o.hostPort(strings.TrimSpace(text))
 		if err != nil {
-			faults = append(faults, conf.Remark{Key: o.written("mysql_host"), Text: err.Error()})
+			faults = append(faults, conf.Remark{Key: o.set.Written("mysql_host"), Text: err.Error()})
 		}
 		list = append(list, address)
 	}
@@ -155,7 +143,7 @@ func (o *options) hosts() (*hosts, []string, conf.Faults) {
 }
 
 func (o *options) missing() (faults conf.Faults) {
-	if o.dbname == "" && o.written("mysql_userquery") != "userquery" {
+	if o.dbname == "" && o.set.Written("mysql_userquery") != "userquery" {
 		faults = append(faults, conf.Remark{Key: "mysql_dbname", Text: "is missing; write the name of the database that has the tables"})
 	}
 	if o.protocol == "unix" && o.socket == "" {

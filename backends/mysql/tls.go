@@ -2,12 +2,11 @@ package mysql
 
 import (
 	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
+	"mosquitto-go-auth/backends/tlsfiles"
 	"mosquitto-go-auth/conf"
 )
 
@@ -89,12 +88,7 @@ func (t *tlsOptions) unverified(plug bool) []string {
 
 // unused returns a note of files that the mode makes no use of.
 func (t *tlsOptions) unused(s *conf.Set, encrypted bool) []string {
-	var names []string
-	for _, n := range []string{"mysql_sslrootcert", "mysql_sslcert", "mysql_sslkey"} {
-		if given := s.Given(n); given != "" {
-			names = append(names, given)
-		}
-	}
+	names := s.GivenOf("mysql_sslrootcert", "mysql_sslcert", "mysql_sslkey")
 	switch {
 	case len(names) == 0:
 		return nil
@@ -106,33 +100,7 @@ func (t *tlsOptions) unused(s *conf.Set, encrypted bool) []string {
 
 // load reads the files.
 func (t *tlsOptions) load(s *conf.Set, c *tls.Config) (faults conf.Faults) {
-	fault := func(name, text string) {
-		if given := s.Given(name); given != "" {
-			name = given
-		}
-		faults = append(faults, conf.Remark{Key: name, Text: text})
-	}
-	if t.rootcert != "" {
-		pem, err := os.ReadFile(t.rootcert)
-		c.RootCAs = x509.NewCertPool()
-		if err != nil {
-			fault("mysql_sslrootcert", "cannot be read: "+err.Error())
-		} else if !c.RootCAs.AppendCertsFromPEM(pem) {
-			fault("mysql_sslrootcert", t.rootcert+" has no certificate in PEM form")
-		}
-	}
-	switch {
-	case t.cert == "" && t.key == "":
-	case t.key == "":
-		fault("mysql_sslkey", "is missing, the key of the certificate "+t.cert)
-	case t.cert == "":
-		fault("mysql_sslcert", "is missing, the certificate of the key "+t.key)
-	default:
-		pair, err := tls.LoadX509KeyPair(t.cert, t.key)
-		if err != nil {
-			fault("mysql_sslcert", "the certificate or its key cannot be used: "+err.Error())
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
+	c.RootCAs, c.Certificates, faults = tlsfiles.Load(s, tlsfiles.File{Option: "mysql_sslrootcert", Path: t.rootcert},
+		tlsfiles.File{Option: "mysql_sslcert", Path: t.cert}, tlsfiles.File{Option: "mysql_sslkey", Path: t.key})
 	return faults
 }

@@ -90,23 +90,11 @@ func (p *ports) Set(s string) error {
 
 // plug tells whether the names of mosquitto-auth-plug are in use, and with them
 // the defaults of its client library.
-func (o *options) plug() bool { return o.written("pg_userquery") == "userquery" }
+func (o *options) plug() bool { return o.set.Written("pg_userquery") == "userquery" }
 
 // query looks up under which name a query was given.
 func (o *options) query(name, text string) sqldb.Query {
-	given := o.written(name)
-	if text == "" && o.plug() {
-		given = name[len("pg_"):]
-	}
-	return sqldb.Query{Option: given, Text: text, AuthPlug: given != name}
-}
-
-// written is the name under which an option was given, or would be.
-func (o *options) written(name string) string {
-	if given := o.set.Given(name); given != "" {
-		return given
-	}
-	return name
+	return sqldb.QueryOf(o.set, "pg_", name, text)
 }
 
 // server is one of those that pg_host names.
@@ -167,7 +155,7 @@ func (o *options) place() string {
 // check finds what is missing or does not fit together.
 func (o *options) check() (faults conf.Faults) {
 	fault := func(name, format string, args ...any) {
-		faults = append(faults, conf.Remark{Key: o.written(name), Text: fmt.Sprintf(format, args...)})
+		faults = append(faults, conf.Remark{Key: o.set.Written(name), Text: fmt.Sprintf(format, args...)})
 	}
 	if len(o.hosts) == 0 {
 		fault("pg_host", "names no server")

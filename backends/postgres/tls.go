@@ -5,9 +5,9 @@ import (
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"os"
 	"strings"
 
+	"mosquitto-go-auth/backends/tlsfiles"
 	"mosquitto-go-auth/conf"
 )
 
@@ -38,54 +38,29 @@ type loaded struct {
 // load reads the files. After that the mode is what is really done.
 func (o *options) load() (l loaded, notes []string, faults conf.Faults) {
 	t := o.tls
-	fault := func(name, text string) {
-		faults = append(faults, conf.Remark{Key: o.written(name), Text: text})
-	}
 	l.mode = t.mode
 	given := o.set.Given("pg_sslmode") != ""
+	authorities := tlsfiles.File{Option: "pg_sslrootcert"}
 	if o.plug() && !given {
 		l.mode = "prefer"
 	}
 	switch {
 	case t.rootcert == "system":
 		if given && l.mode != "verify-full" {
-			fault("pg_sslrootcert", "system needs pg_sslmode verify-full, as in libpq: anybody can get a certificate of one of those authorities for some name")
+			faults = conf.Faults{{Key: o.set.Written("pg_sslrootcert"),
+				Text: "system needs pg_sslmode verify-full, as in libpq: anybody can get a certificate of one of those authorities for some name"}}
 		}
 		l.mode = "verify-full"
 	case t.rootcert != "":
-		l.roots = x509.NewCertPool()
-		if pem, err := os.ReadFile(t.rootcert); err != nil {
-			fault("pg_sslrootcert", "cannot be read: "+err.Error())
-		} else if !l.roots.AppendCertsFromPEM(pem) {
-			fault("pg_sslrootcert", t.rootcert+" has no certificate in PEM form")
-		}
+		authorities.Path = t.rootcert
 		if l.mode == "require" {
 			l.mode = "verify-ca"
 		}
 	}
-	if pair, ok := o.pair(fault); ok {
-		l.certs = []tls.Certificate{pair}
-	}
-	return l, o.tlsNotes(l.mode, given), faults
-}
-
-// pair reads our own certificate and its key.
-func (o *options) pair(fault func(name, text string)) (pair tls.Certificate, ok bool) {
-	t := o.tls
-	switch {
-	case t.cert == "" && t.key == "":
-	case t.key == "":
-		fault("pg_sslkey", "is missing, the key of the certificate "+t.cert)
-	case t.cert == "":
-		fault("pg_sslcert", "is missing, the certificate of the key "+t.key)
-	default:
-		pair, err := tls.LoadX509KeyPair(t.cert, t.key)
-		if err != nil {
-			fault("pg_sslcert", "the certificate or its key cannot be used: "+err.Error())
-		}
-		return pair, err == nil
-	}
-	return pair, false
+	var more conf.Faults
+	l.roots, l.certs, more = tlsfiles.Load(o.set, authorities,
+		tlsfiles.File{Option: "pg_sslcert", Path: t.cert}, tlsfiles.File{Option: "pg_sslkey", Path: t.key})
+	return l, o.tlsNotes(l.mode, given), append(faults, more...)
 }
 
 // tlsNotes says what the mode leaves open.
@@ -108,22 +83,13 @@ func (o *options) tlsNotes(mode string, given bool) (notes []string) {
 	case mode == "allow":
 		notes = append(notes, said+" goes without TLS unless the server insists, and does not verify its certificate: "+danger)
 	}
-	if files := o.files(); len(files) > 0 && (mode == "disable" || !tcp) {
+	if files := o.set.GivenOf("pg_sslrootcert", "pg_sslcert", "pg_sslkey"); len(files) > 0 && (mode == "disable" || !tcp) {
 		notes = append(notes, fmt.Sprintf("%s has no effect without TLS.", strings.Join(files, ", ")))
 	}
 	if given && !tcp && sockets && mode != "disable" {
 		notes = append(notes, "pg_sslmode has no effect: over a socket nothing is encrypted, as in libpq.")
 	}
 	return notes
-}
-
-func (o *options) files() (names []string) {
-	for _, n := range []string{"pg_sslrootcert", "pg_sslcert", "pg_sslkey"} {
-		if given := o.set.Given(n); given != "" {
-			names = append(names, given)
-		}
-	}
-	return names
 }
 
 // ways are the configurations to try with a server, in order; nil is without

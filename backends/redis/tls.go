@@ -2,10 +2,9 @@ package redis
 
 import (
 	"crypto/tls"
-	"crypto/x509"
-	"os"
 	"strings"
 
+	"mosquitto-go-auth/backends/tlsfiles"
 	"mosquitto-go-auth/conf"
 )
 
@@ -36,47 +35,17 @@ func (t *tlsOptions) config(s *conf.Set) (*tls.Config, []string, conf.Faults) {
 			"who can redirect the connection can read and change what is asked."}
 		notes = append(notes, unused(s, "beside redis_tls skip-verify; write redis_tls true", "redis_tls_ca")...)
 	}
-	return c, notes, t.load(c)
+	var faults conf.Faults
+	c.RootCAs, c.Certificates, faults = tlsfiles.Load(s, tlsfiles.File{Option: "redis_tls_ca", Path: t.ca},
+		tlsfiles.File{Option: "redis_tls_cert", Path: t.cert}, tlsfiles.File{Option: "redis_tls_key", Path: t.key})
+	return c, notes, faults
 }
 
 // unused returns a note of those options that are given.
 func unused(s *conf.Set, why string, options ...string) []string {
-	var names []string
-	for _, n := range options {
-		if given := s.Given(n); given != "" {
-			names = append(names, given)
-		}
-	}
+	names := s.GivenOf(options...)
 	if len(names) == 0 {
 		return nil
 	}
 	return []string{strings.Join(names, ", ") + " has no effect " + why + "."}
-}
-
-// load reads the files.
-func (t *tlsOptions) load(c *tls.Config) (faults conf.Faults) {
-	fault := func(name, text string) { faults = append(faults, conf.Remark{Key: name, Text: text}) }
-	if t.ca != "" {
-		pem, err := os.ReadFile(t.ca)
-		c.RootCAs = x509.NewCertPool()
-		if err != nil {
-			fault("redis_tls_ca", "cannot be read: "+err.Error())
-		} else if !c.RootCAs.AppendCertsFromPEM(pem) {
-			fault("redis_tls_ca", t.ca+" has no certificate in PEM form")
-		}
-	}
-	switch {
-	case t.cert == "" && t.key == "":
-	case t.key == "":
-		fault("redis_tls_key", "is missing, the key of the certificate "+t.cert)
-	case t.cert == "":
-		fault("redis_tls_cert", "is missing, the certificate of the key "+t.key)
-	default:
-		pair, err := tls.LoadX509KeyPair(t.cert, t.key)
-		if err != nil {
-			fault("redis_tls_cert", "the certificate or its key cannot be used: "+err.Error())
-		}
-		c.Certificates = []tls.Certificate{pair}
-	}
-	return faults
 }

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/conf"
 )
 
 // Param is what a placeholder stands for.
@@ -36,6 +37,17 @@ type Query struct {
 	// AuthPlug says that the option's name is mosquitto-auth-plug's, in whose
 	// queries the parameters are printf verbs.
 	AuthPlug bool
+}
+
+// QueryOf returns the query that an option such as "mysql_aclquery" holds, whose
+// names begin with the prefix "mysql_". It knows under which of its names it was
+// given; one that was not is taken for mosquitto-auth-plug's if the userquery is.
+func QueryOf(s *conf.Set, prefix, option, text string) Query {
+	given := s.Written(option)
+	if text == "" && s.Written(prefix+string(UserQuery)) == string(UserQuery) {
+		given = strings.TrimPrefix(option, prefix)
+	}
+	return Query{Option: given, Text: text, AuthPlug: given != option}
 }
 
 // Statement is a query that was understood. It is immutable.
