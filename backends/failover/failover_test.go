@@ -12,8 +12,8 @@ import (
 // group is three servers, each of which answers after a time, or not at all.
 type group struct {
 	Servers[int]
-	takes     [3]time.Duration
-	down      [3]bool
+	takes     [3]atomic.Int64 // nanoseconds
+	down      [3]atomic.Bool
 	discarded [3]atomic.Int32 // connections, by server
 }
 
@@ -22,11 +22,11 @@ func newGroup(t *testing.T) *group {
 	g.Count, g.Closed = len(g.takes), t.Context()
 	g.Connect = func(ctx context.Context, i int) (int, error) {
 		select {
-		case <-time.After(g.takes[i]):
+		case <-time.After(time.Duration(g.takes[i].Load())):
 		case <-ctx.Done():
 			return 0, ctx.Err()
 		}
-		if g.down[i] {
+		if g.down[i].Load() {
 			return 0, errors.New("server " + string(rune('0'+i)) + " is down")
 		}
 		return i, nil
@@ -53,11 +53,12 @@ func TestRace(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGroup(t)
 		g.reaches(t, 0, 0)
-		g.down[0] = true
+		g.down[0].Store(true)
 		g.reaches(t, 1, 0)
-		g.down[1], g.takes[2] = true, 2*time.Second // the last may take its time
+		g.down[1].Store(true)
+		g.takes[2].Store(int64(2 * time.Second)) // the last may take its time
 		g.reaches(t, 2, 2*time.Second)
-		g.down[2] = true
+		g.down[2].Store(true)
 		_, _, err := g.Race(t.Context())
 		if err == nil || err.Error() != "server 0 is down; server 1 is down; server 2 is down" {
 			t.Errorf("all down: %v", err)
@@ -69,9 +70,11 @@ func TestRace(t *testing.T) {
 func TestRaceOfSlowServers(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGroup(t)
-		g.takes = [3]time.Duration{Patience + time.Second, Patience * 3, time.Hour}
+		for i, d := range []time.Duration{Patience + time.Second, Patience * 3, time.Hour} {
+			g.takes[i].Store(int64(d))
+		}
 		g.reaches(t, 0, Patience+time.Second)
-		g.takes[1] = time.Millisecond
+		g.takes[1].Store(int64(time.Millisecond))
 		g.reaches(t, 1, Patience+time.Millisecond)
 		time.Sleep(2 * time.Second)
 		synctest.Wait()
@@ -80,7 +83,7 @@ func TestRaceOfSlowServers(t *testing.T) {
 		}
 		g.Suspect(1)
 		g.Waits = func(context.Context, int) time.Duration { return time.Minute }
-		g.takes[2] = 50 * time.Second
+		g.takes[2].Store(int64(50 * time.Second))
 		g.reaches(t, 2, 50*time.Second)
 	})
 }
@@ -89,12 +92,12 @@ func TestRaceOfSlowServers(t *testing.T) {
 func TestLook(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {
 		g := newGroup(t)
-		g.down[0] = true
+		g.down[0].Store(true)
 		g.reaches(t, 1, 0)
 		if !g.Uses(1) || g.Uses(0) {
 			t.Error("1 is not the one in use")
 		}
-		g.down[0] = false
+		g.down[0].Store(false)
 		time.Sleep(LookAgain - time.Millisecond)
 		g.Uses(1)
 		synctest.Wait()
