@@ -145,6 +145,18 @@ func (w *workers) allDown(name string) bool {
 	})
 }
 
+// downFor names the sources that are down and would be asked for a password.
+func (w *workers) downFor(name string) string {
+	in, _ := w.chain.route(name)
+	var names []string
+	for _, i := range in {
+		if s := w.chain.sources[i]; s.asked(backends.CheckUser) && s.down.Load() {
+			names = append(names, s.name)
+		}
+	}
+	return strings.Join(names, ", ")
+}
+
 // expectAnswer is how long a login that begins now is likely to take up to the
 // stores' answer, if so many share the places.
 func (w *workers) expectAnswer(name string, sharing int64) time.Duration {

@@ -165,6 +165,9 @@ func (e *Engine) hurry(j *job) Verdict {
 		return e.refused(j, result{verdict: ComeBack, why: "a login from there failed lately"})
 	}
 	r, ok := e.wait(under, expected, e.patience(j))
+	if !ok && e.work.allDown(j.name) && expected <= creditMax { // they refuse, and do not hang
+		return e.refused(j, result{verdict: Unavailable, why: e.work.downFor(j.name) + " did not answer the last time, and is asked again"})
+	}
 	if !ok {
 		e.counts.NoCredit.Add(1)
 		return e.refused(j, result{verdict: ComeBack, why: "the check takes longer than the broker can wait"})
