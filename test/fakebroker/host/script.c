@@ -330,9 +330,20 @@ static int do_patience(struct words *w)
 	return DONE;
 }
 
+/* The pause lasts, whatever signals the plugin sends. */
 static int do_pause(struct words *w)
 {
-	usleep((useconds_t)number(w->w[1].s, "milliseconds") * 1000);
+	long ms = (long)number(w->w[1].s, "milliseconds");
+	struct timespec until;
+	clock_gettime(CLOCK_MONOTONIC, &until);
+	until.tv_sec += ms / 1000;
+	until.tv_nsec += ms % 1000 * 1000000;
+	if (until.tv_nsec >= 1000000000) {
+		until.tv_sec++;
+		until.tv_nsec -= 1000000000;
+	}
+	while (clock_nanosleep(CLOCK_MONOTONIC, TIMER_ABSTIME, &until, NULL) == EINTR)
+		;
 	return DONE;
 }
 
