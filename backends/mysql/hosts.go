@@ -18,7 +18,7 @@ const patience = failover.Patience
 
 // hosts makes connections to the first of several hosts that lets us in.
 type hosts struct {
-	failover.Servers[driver.Conn]
+	failover.Servers[*conn]
 	list    []*host
 	timeout time.Duration // for making a connection, with all hosts
 	close   context.CancelFunc
@@ -28,8 +28,8 @@ func newHosts(list []*host, timeout time.Duration) *hosts {
 	h := &hosts{list: list, timeout: timeout}
 	h.Count = len(list)
 	h.Closed, h.close = context.WithCancel(context.Background())
-	h.Servers.Connect = func(ctx context.Context, i int) (driver.Conn, error) { return list[i].connect(ctx) }
-	h.Discard = func(c driver.Conn) { _ = c.Close() } // the error is of no use
+	h.Servers.Connect = func(ctx context.Context, i int) (*conn, error) { return list[i].connect(ctx) }
+	h.Discard = func(c *conn) { _ = c.Close() } // the error is of no use
 	h.Answers = h.answers
 	h.Waits = h.waits
 	return h
@@ -44,7 +44,8 @@ func (h *hosts) Connect(ctx context.Context) (driver.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &conn{inner: c.(inner), hosts: h, host: i, statements: map[string]driver.Stmt{}}, nil
+	c.hosts, c.host = h, i
+	return c, nil
 }
 
 // Driver implements driver.Connector.
@@ -110,7 +111,7 @@ type host struct {
 // connect makes a connection, unless the host refused one just now. A panic of
 // the client library, for instance over what a broken server sent, is an error
 // here: database/sql calls it in goroutines of its own.
-func (h *host) connect(ctx context.Context) (c driver.Conn, err error) {
+func (h *host) connect(ctx context.Context) (c *conn, err error) {
 	if err := h.held(); err != nil {
 		return nil, err
 	}
@@ -124,11 +125,15 @@ func (h *host) connect(ctx context.Context) (c driver.Conn, err error) {
 			err = h.note(err)
 		}
 	}()
-	return h.client.Connect(context.WithValue(ctx, dialed{}, d))
+	made, err := h.client.Connect(context.WithValue(ctx, dialed{}, d))
+	if err != nil {
+		return nil, err
+	}
+	return &conn{inner: made.(inner), line: d.Conn, statements: map[string]driver.Stmt{}}, nil
 }
 
-// dialed is what a panic of the client library leaves open. Its zero value is
-// the key under which a context has it.
+// dialed is the connection below that of the client library, which a panic of it
+// leaves open. Its zero value is the key under which a context has it.
 type dialed struct{ net.Conn }
 
 func (d *dialed) close() {
@@ -171,13 +176,11 @@ func (h *host) answers(ctx context.Context, within time.Duration) error {
 	if err != nil {
 		return err
 	}
-	alone := &conn{inner: c.(inner), statements: map[string]driver.Stmt{}}
-	defer alone.Close()
-	rows, err := alone.ask(ctx, "SELECT 1", nil)
-	if err != nil {
+	defer c.Close()
+	if _, err := c.ask(ctx, "SELECT 1", nil, 1); err != nil {
 		return &connectError{h.name, err}
 	}
-	return rows.Close()
+	return nil
 }
 
 // connectError is an error of the making of a connection.

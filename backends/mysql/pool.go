@@ -3,7 +3,10 @@ package mysql
 import (
 	"context"
 	"database/sql"
+	"database/sql/driver"
 	"errors"
+	"fmt"
+	"strconv"
 	"time"
 
 	"mosquitto-go-auth/backends/sqldb"
@@ -50,7 +53,7 @@ func (p *pool) Query(ctx context.Context, text string, args []any, limit int) (s
 
 // again tells whether a statement is worth another try.
 func (p *pool) again(err error) bool {
-	return cutOff(err) || p.hosts.Several() && (ailing(err) || errors.Is(err, context.DeadlineExceeded))
+	return cutOff(err) || errors.Is(err, driver.ErrBadConn) || p.hosts.Several() && (ailing(err) || errors.Is(err, context.DeadlineExceeded))
 }
 
 // try asks a statement. If there is another host, the last try only gets all the
@@ -61,34 +64,33 @@ func (p *pool) try(ctx context.Context, left int, text string, args []any, limit
 		ctx, cancel = context.WithTimeout(ctx, time.Until(end)/2)
 		defer cancel()
 	}
-	found, err := p.db.QueryContext(ctx, text, args...)
+	c, err := p.db.Conn(ctx)
 	if err != nil {
 		return sqldb.Rows{}, err
 	}
-	defer found.Close()
-	return read(found, limit)
+	defer c.Close()
+	var rows sqldb.Rows
+	err = c.Raw(func(c any) (err error) {
+		rows, err = c.(*conn).query(ctx, text, args, limit)
+		return err
+	})
+	return rows, err
 }
 
-func read(found *sql.Rows, limit int) (rows sqldb.Rows, err error) {
-	if rows.Columns, err = found.Columns(); err != nil {
-		return rows, err
+// text is a cell as text, nil for NULL.
+func text(cell driver.Value) *string {
+	var s string
+	switch v := cell.(type) {
+	case nil:
+		return nil
+	case []byte:
+		s = string(v)
+	case string:
+		s = v
+	case int64:
+		s = strconv.FormatInt(v, 10)
+	default: // a floating point number, or a whole one that has no room in an int64
+		s = fmt.Sprint(v)
 	}
-	cells := make([]sql.NullString, len(rows.Columns))
-	into := make([]any, len(cells))
-	for i := range cells {
-		into[i] = &cells[i]
-	}
-	for len(rows.Values) < limit && found.Next() {
-		if err := found.Scan(into...); err != nil {
-			return rows, err
-		}
-		row := make([]*string, len(cells))
-		for i, c := range cells {
-			if c.Valid {
-				row[i] = &c.String
-			}
-		}
-		rows.Values = append(rows.Values, row)
-	}
-	return rows, found.Err()
+	return &s
 }
