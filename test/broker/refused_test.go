@@ -9,12 +9,12 @@ import (
 )
 
 // startNumbered starts a broker for what conf/rights.md says that clients see. Its
-// users have the rights of the numbers 2, 4, 5 and 7.
+// users have the rights of the numbers 2, 4, 5 and 7; sys has 7 for $SYS.
 func startNumbered(t *testing.T, b brokertest.Broker) *brokertest.Running {
 	t.Helper()
-	return start(t, b, accounts("two", "four", "five", "seven"), "plugin_opt_files_acl_path {{.Dir}}/acl\n",
+	return start(t, b, accounts("two", "four", "five", "seven", "sys"), "plugin_opt_files_acl_path {{.Dir}}/acl\n",
 		brokertest.File("acl", "user two\ntopic write t/#\nuser four\ntopic subscribe t/#\n"+
-			"user five\ntopic read t/#\nuser seven\ntopic readwrite #\n"))
+			"user five\ntopic read t/#\nuser seven\ntopic readwrite #\nuser sys\ntopic readwrite $SYS/#\n"))
 }
 
 // loginAs logs a user in with a version of MQTT.
@@ -113,12 +113,17 @@ func TestWhereRightsAreAsked(t *testing.T) {
 			expect("will of "+name, all, want)
 		}
 
-		seven := loginAs(t, r, "seven", 5)
-		if got := seven.Subscribe(0, "$SYS/#"); got[0] != mqtt.Denied {
+		if got := loginAs(t, r, "seven", 5).Subscribe(0, "$SYS/#"); got[0] != mqtt.Denied {
 			t.Errorf("with a rule #, subscribing to $SYS/#: %v", got)
 		}
-		if got := seven.Publish(mqtt.Message{Topic: "$SYS/x", QoS: 1}); got != mqtt.Denied {
-			t.Errorf("publishing to $SYS/x: %v", got)
+		sys := loginAs(t, r, "sys", 5)
+		if got := sys.Subscribe(0, "$SYS/#"); got[0] != 0 {
+			t.Errorf("with a rule $SYS/#, subscribing to it: %v", got)
+		}
+		for topic, want := range map[string]mqtt.Code{"$SYS/x": mqtt.Denied, "$SYS/broker/connection/x/state": 0} {
+			if got := sys.Publish(mqtt.Message{Topic: topic, QoS: 1}); got != want {
+				t.Errorf("with a rule $SYS/#, publishing to %s: %v, want %v", topic, got, want)
+			}
 		}
 	})
 }

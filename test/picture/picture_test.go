@@ -19,7 +19,7 @@ import (
 
 var update = flag.Bool("update", false, "draw the pictures anew")
 
-// The pictures are those that are drawn.
+// The picture is the one that is drawn.
 func TestRights(t *testing.T) { keep(t, "rights.svg", Rights()) }
 
 // The terminals show what the command prints now. Each of testdata has a title, lines
@@ -29,6 +29,11 @@ func TestTerminals(t *testing.T) {
 	if err != nil || len(paths) == 0 {
 		t.Fatalf("nothing to draw (%v)", err)
 	}
+	bin := t.TempDir()
+	if out, err := exec.Command("../../scripts/build", "command", filepath.Join(bin, "go-auth")).CombinedOutput(); err != nil {
+		t.Fatalf("%v\n%s", err, out)
+	}
+	t.Setenv("PATH", bin+":"+os.Getenv("PATH"))
 	for _, path := range paths {
 		archive, err := txtar.ParseFile(path)
 		if err != nil {
@@ -45,7 +50,7 @@ func TestTerminals(t *testing.T) {
 	}
 }
 
-// room is a directory with the files, the plugin and the command.
+// room is a directory with the files and the plugin.
 func room(t *testing.T, files []txtar.File) (dir string) {
 	t.Helper()
 	dir = t.TempDir()
@@ -61,9 +66,6 @@ func room(t *testing.T, files []txtar.File) (dir string) {
 	if err := os.Symlink(plugin, filepath.Join(dir, "go-auth.so")); err != nil {
 		t.Fatal(err)
 	}
-	if out, err := exec.Command("../../scripts/build", "command", filepath.Join(dir, "bin/go-auth")).CombinedOutput(); err != nil {
-		t.Fatalf("%v\n%s", err, out)
-	}
 	return dir
 }
 
@@ -71,7 +73,7 @@ func room(t *testing.T, files []txtar.File) (dir string) {
 func shell(t *testing.T, dir, command string) string {
 	t.Helper()
 	cmd := exec.Command("bash", "-c", command)
-	cmd.Dir, cmd.Env = dir, append(os.Environ(), "PATH="+filepath.Join(dir, "bin")+":"+os.Getenv("PATH"))
+	cmd.Dir = dir
 	out, err := cmd.CombinedOutput()
 	if exit := (*exec.ExitError)(nil); err != nil && !errors.As(err, &exit) {
 		t.Fatal(err)
