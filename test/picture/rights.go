@@ -10,7 +10,6 @@ const rightsStyle = `text { font: 14px system-ui, -apple-system, "Segoe UI", "De
 .topic { font-family: ui-monospace, Menlo, Consolas, "DejaVu Sans Mono", monospace; font-size: 13px; }
 .head { font-weight: bold; font-size: 16px; }
 .middle { text-anchor: middle; }
-.end { text-anchor: end; }
 .number { font-weight: bold; font-size: 17px; text-anchor: middle; fill: #ffffff; }
 .no { fill: #b42318; font-size: 13px; }
 .page { fill: #ffffff; stroke: #d0d7de; }
@@ -51,7 +50,7 @@ func Rights() []byte {
 			"Then kitchen sends PUBLISH home/kitchen, and the broker asks for the right 2, write. It answers PUBACK; refused, the message is dropped, which only the PUBACK of MQTT 5 tells, with 0x87. "+
 			"Before the broker sends PUBLISH home/kitchen to display, it asks for the right 1, read; refused, nothing arrives, and nobody is told. "+
 			"So a sensor needs 2, a display 5, which is 4 and 1, and an application 7, which is 4, 2 and 1.", rightsStyle)
-	c.WriteString("<defs><marker id=\"tip\" viewBox=\"0 0 8 8\" refX=\"7\" refY=\"4\" markerWidth=\"8\" markerHeight=\"8\" orient=\"auto\"><path d=\"M0 0L8 4L0 8z\" class=\"tip\"/></marker></defs>\n")
+	fmt.Fprintln(&c, `<defs><marker id="tip" viewBox="0 0 8 8" refX="7" refY="4" markerWidth="8" markerHeight="8" orient="auto"><path d="M0 0L8 4L0 8z" class="tip"/></marker></defs>`)
 	fmt.Fprintln(&c, `<rect x="0.5" y="0.5" width="779" height="599" rx="8" class="page"/>`)
 	c.lane(publisher, "kitchen", "publisher, rw = 2")
 	c.lane(broker, "Mosquitto", "with the plugin")
@@ -79,9 +78,9 @@ func Rights() []byte {
 	c.arrow(broker+half, subscriber, 465, "PUBLISH", "home/kitchen")
 	c.refused(broker+half+14, 487, "nothing arrives,", "nobody is told")
 
-	c.sum(46, "2", "a sensor", 2)
-	c.sum(236, "5", "a display", 4, 1)
-	c.sum(470, "7", "an application", 4, 2, 1)
+	c.sum(46, "a sensor", 2)
+	c.sum(236, "a display", 4, 1)
+	c.sum(470, "an application", 4, 2, 1)
 	return c.end()
 }
 
@@ -128,11 +127,12 @@ func (c *canvas) refused(x, y int, lines ...string) {
 }
 
 // sum is a number of the tables, and of which rights it is made.
-func (c *canvas) sum(x int, rw, who string, rights ...int) {
+func (c *canvas) sum(x int, who string, rights ...int) {
 	const y = 562
-	c.text(x, y+6, "head", rw+" =")
+	begin, rw := x, 0
 	x += 50
 	for i, right := range rights {
+		rw += right
 		if i > 0 {
 			c.text(x, y+6, "head middle", "+")
 			x += 26
@@ -140,5 +140,6 @@ func (c *canvas) sum(x int, rw, who string, rights ...int) {
 		c.number(right, x, y)
 		x += 26
 	}
+	c.text(begin, y+6, "head", strconv.Itoa(rw)+" =")
 	c.text(x-2, y+5, "", who)
 }

@@ -8,8 +8,8 @@ import (
 	"mosquitto-go-auth/test/mqtt"
 )
 
-// number is a value of rw, and what a row with it grants if the query compares it
-// with the access by size, and if the plugin reads it.
+// number is one of the rights of the users' tables, and what a row with it grants
+// if the query compares it with the access by size, and if the plugin reads it.
 type number struct {
 	rw           any // nil: NULL
 	bySize, bits string
