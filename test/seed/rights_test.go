@@ -8,12 +8,14 @@ import (
 	"mosquitto-go-auth/test/mqtt"
 )
 
-// numbers are the rights of the users' tables, and what a row with one grants
+// number is one of the rights of the users' tables, and what a row with it grants
 // if the query compares it with the access by size, and if the plugin reads it.
-var numbers = []struct {
+type number struct {
 	rw           any // nil: NULL
 	bySize, bits string
-}{
+}
+
+var numbers = []number{
 	{nil, "---", "---"},
 	{0, "---", "---"},
 	{1, "r--", "r--"},
