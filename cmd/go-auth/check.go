@@ -16,8 +16,8 @@ func checkCommand() command {
 		name: "check",
 		doc:  "check the broker's configuration, and ask the stores that it names",
 		more: `It reads FILE and what that includes, as the broker does, looks at the options of
-each go-auth.so (or auth-plug.so) in it, opens the files that they name and asks
-the databases. First come all faults, each with its place and what to write
+each go-auth.so (or auth-plug.so) in it, reads the files that they name, the hashes
+of a password file, too, and asks the databases. First come all faults, each with its place and what to write
 instead, then the warnings, those of the backends too, then whether each backend
 answers. Nothing is changed.
 
@@ -125,6 +125,7 @@ func (c *checkup) instance(ctx context.Context, file *conf.File, p *conf.Plugin)
 	}
 	for _, b := range r.Backends {
 		in.Backends = append(in.Backends, c.finding(in.place, b))
+		c.warnings(refused(p, b))
 	}
 	c.Instances = append(c.Instances, in)
 	return r
