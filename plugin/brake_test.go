@@ -93,6 +93,7 @@ func TestFaultsAreBraked(t *testing.T) {
 		time.Sleep(time.Second)
 		b.settle()
 		expect(t, "faults left out", len(b.containing("one: faults of its answers: … and 99 more like it in the last 1s")), 1)
+		expect(t, "hashes counted", b.Counts().BadHashes.Load(), 100)
 		expect(t, "hashes left out", len(b.containing("two: hashes that cannot be used: … and 99 more like it in the last 1s")), 1)
 	})
 }

@@ -7,6 +7,7 @@ import (
 
 	"mosquitto-go-auth/backends"
 	"mosquitto-go-auth/conf"
+	"mosquitto-go-auth/hashing"
 )
 
 // Report is what [CheckConfig] found out about the options of one instance.
@@ -25,6 +26,10 @@ type Finding struct {
 	Asked  bool            // its store was asked; one without a server has nothing to ask
 	Faults []error         // of its queries, which the store cannot answer as they are
 	Err    error           // why the store could not answer
+
+	// Refuses says why a hash in the store would verify no password, nil if it
+	// could.
+	Refuses func(hash string) error
 }
 
 // CheckConfig reads the options of one instance as [New] does, opens the
@@ -47,6 +52,10 @@ func CheckConfig(ctx context.Context, drivers []backends.Driver, lines []conf.Li
 	r.Judges = chain.judges()
 	for _, s := range chain.sources {
 		f := Finding{Name: s.name, Checks: s.checks, Notes: s.Notes}
+		f.Refuses = func(hash string) error {
+			_, err := hashing.Parse(hash, s.salt, o.limits)
+			return err
+		}
 		if len(r.Faults) == 0 && !offline {
 			f.ask(ctx, s.Backend)
 		}

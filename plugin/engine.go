@@ -294,7 +294,7 @@ func (e *Engine) Close() {
 	if err := e.work.chain.close(); err != nil {
 		e.journal.logf(Warning, "closing: %v", err)
 	}
-	e.journal.logf(Info, "%s", &e.counts)
+	e.tellCounts()
 	e.journal.close(e.host)
 	e.alarm.silence()
 }

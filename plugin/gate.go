@@ -19,6 +19,8 @@ type Gate struct {
 	waits, waitBehind, keys atomic.Int64
 	full                    atomic.Bool
 
+	waited atomic.Int64 // how many had to
+
 	mu     sync.Mutex
 	inside int
 	first  lane
@@ -71,6 +73,7 @@ func (g *Gate) enter(ctx context.Context, l *lane, key string) error {
 		g.mu.Unlock()
 		return nil
 	}
+	g.waited.Add(1)
 	w := &waiter{entered: make(chan struct{})}
 	l.join(key, w)
 	g.tell()

@@ -85,6 +85,9 @@ func TestGateSize(t *testing.T) {
 			if err := g.Enter(ctx, "one more"); err != context.DeadlineExceeded {
 				t.Errorf("size %d: one more entered, with %v", size, err)
 			}
+			if n := g.waited.Load(); n != 1 {
+				t.Errorf("size %d: %d waited", size, n)
+			}
 		})
 	}
 }

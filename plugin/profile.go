@@ -52,6 +52,7 @@ type profile struct {
 	clientID string      // of the client about which the sources were asked last
 	next     time.Time   // when something has to be done: a refresh, or the end of an old part
 	used     bool        // asked since the last look for profiles to drop
+	outlived bool        // a part is too old to grant anything
 	checked  time.Time   // when the sources were asked last on behalf of all clients
 }
 
@@ -107,6 +108,11 @@ func (e *Engine) publish(p *profile, asked time.Time) {
 		p.next = now.Add(retryAfter)
 	}
 	p.rights = e.work.grants(p.name, p.parts, now)
+	outlived := slices.ContainsFunc(p.parts, func(q part) bool { return !q.at.IsZero() && e.work.tooOld(q, now) })
+	if outlived && !p.outlived {
+		e.counts.Outlived.Add(1)
+	}
+	p.outlived = outlived
 	e.show(p)
 	e.watch(p)
 }
@@ -134,8 +140,7 @@ const memoryRefresh = time.Hour
 func (w *workers) grants(name string, parts []part, now time.Time) acl.Profile {
 	rights := make(acl.Profile, 0, len(parts)+1)
 	for _, p := range parts {
-		old := w.o.maxStale > 0 && now.Sub(p.at) > w.o.maxStale && !w.chain.sources[p.source].inMemory
-		if !p.none && !p.at.IsZero() && !old {
+		if !p.none && !p.at.IsZero() && !w.tooOld(p, now) {
 			rights = append(rights, p.rights)
 		}
 	}
@@ -143,6 +148,11 @@ func (w *workers) grants(name string, parts []part, now time.Time) acl.Profile {
 		rights = append(rights, acl.Part{User: name, Everything: true})
 	}
 	return rights
+}
+
+// tooOld tells whether max_stale has ended what a source said.
+func (w *workers) tooOld(p part, now time.Time) bool {
+	return w.o.maxStale > 0 && now.Sub(p.at) > w.o.maxStale && !w.chain.sources[p.source].inMemory
 }
 
 // young returns what is known of a user's rights and need not be fetched again
@@ -201,6 +211,7 @@ func (e *Engine) makeRoom() {
 			return
 		}
 		e.drop(e.profiles[name])
+		e.counts.Dropped.Add(1)
 	}
 }
 

@@ -192,6 +192,7 @@ func TestMaxStale(t *testing.T) {
 				}
 				b.settle()
 				expect(t, "right", b.may(alice, backends.Read, "a/1"), c.want)
+				expect(t, "counted", b.Counts().Outlived.Load() == 0, c.want)
 				expect(t, "kicked", len(b.kicked), 0)
 
 				db.set(func() { db.err = nil })
@@ -298,6 +299,7 @@ func TestProfilesMax(t *testing.T) {
 			}
 		}
 		expect(t, "profiles", len(table), 10)
+		expect(t, "dropped", b.Counts().Dropped.Load(), 90)
 	})
 }
 

@@ -35,6 +35,7 @@ type refreshes struct {
 	dues     dues
 	pace     pace
 	thorough pace // logins that fetch the rights, however young those are
+	held     bool // the pace has put off some that are due
 	spread   int  // see jitter
 	timer    *time.Timer
 	rings    time.Time // when the timer does
@@ -88,6 +89,7 @@ func (e *Engine) watch(p *profile) {
 // refreshDue fetches the rights that are due again, as far as the pace and the
 // time of one turn allow.
 func (e *Engine) refreshDue() {
+	held := false
 	for now := time.Now(); len(e.dues) > 0 && !e.dues[0].at.After(now) && time.Since(now) <= turnTime; {
 		p := e.profiles[e.dues[0].name]
 		clientID, in := e.sessions.any(e.dues[0].name)
@@ -95,12 +97,16 @@ func (e *Engine) refreshDue() {
 			heap.Pop(&e.dues)
 			continue
 		}
-		if !e.pace.take(now) {
+		if held = !e.pace.take(now); held {
 			break
 		}
 		heap.Pop(&e.dues)
 		e.refresh(p, clientID)
 	}
+	if held && !e.held {
+		e.counts.Postponed.Add(1)
+	}
+	e.held = held
 	e.setTimer()
 }
 
@@ -116,6 +122,7 @@ func (e *Engine) refresh(p *profile, clientID string) {
 
 // postpone lets the old rights answer for another second.
 func (e *Engine) postpone(p *profile) {
+	e.counts.Postponed.Add(1)
 	p.next = time.Now().Add(time.Second)
 	e.show(p)
 	e.watch(p)

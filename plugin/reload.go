@@ -13,12 +13,14 @@ const reaskTime = 2 * time.Second
 
 // Reload has the backends read their sources again, and prepares for the broker
 // to ask about every session. The admissions that it makes meanwhile are
-// verified when the backends are done.
+// verified when the backends are done. It also tells what was counted since the
+// start: there is no other way to ask for that.
 func (e *Engine) Reload() {
 	e.reaskEnd = time.Now().Add(reaskTime)
 	e.early.clear()
 	e.wrong.clear()
 	e.journal.reopen()
+	e.tellCounts()
 	e.readAgain(e.work.chain.all, true)
 }
 

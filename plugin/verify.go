@@ -60,6 +60,7 @@ func (w *workers) verify(ctx context.Context, s *source, j *job, a backends.Acco
 	}
 	h, err := hashing.Parse(a.Hash, s.salt, w.o.limits)
 	if err != nil {
+		w.counts.BadHashes.Add(1)
 		w.faults.logf(s.name+": hashes that cannot be used", "user %s: the password hash stored in %s cannot be used: %v", clip(j.name), s.name, err)
 		return comparison{why: fmt.Sprintf("the stored hash cannot be used: %v", err)}
 	}

@@ -431,6 +431,7 @@ func TestNoticeForAllIsPaced(t *testing.T) {
 		if got := db.asked() - before; got < 5 || got > 11 {
 			t.Errorf("%d questions at once, want 10", got)
 		}
+		expect(t, "put off", b.Counts().Postponed.Load() > 0, true)
 		for i := range 100 {
 			if name := fmt.Sprint("c", i); b.clients[name] != 0 {
 				n.changed(fmt.Sprint("u", i))

@@ -5,29 +5,59 @@ import (
 	"unicode/utf8"
 )
 
+// Password is what a password file has of a user.
+type Password struct {
+	Line int
+	Hash string
+}
+
+// Passwords reads a password file as the backend does, and leaves out the lines
+// that do not count, of which the backend's notes tell.
+func Passwords(path string) (byName map[string]Password, err error) {
+	var r remarks
+	text, err := source{path: path}.read(0, &r)
+	if err != nil {
+		return nil, err
+	}
+	byName = map[string]Password{}
+	eachPassword(text, func(line int, name, hash, fault string) {
+		if fault == "" {
+			byName[name] = Password{line, hash}
+		}
+	})
+	return byName, nil
+}
+
 // parsePasswords reads lines of the form name:hash; empty ones and those that
 // begin with # say nothing. A line that cannot be read is skipped with a note,
 // so that one slip does not lock everybody out: both Mosquitto 2.0 and the
-// predecessor do so. Blanks around name and hash are dropped, as Mosquitto
-// does. Whether a hash is one is not looked at.
+// predecessor do so. Whether a hash is one is not looked at.
 func parsePasswords(text string, notes *remarks) (hashes map[string]string) {
 	hashes = map[string]string{}
+	eachPassword(text, func(line int, name, hash, fault string) {
+		if fault != "" {
+			notes.add(line, "skipped: %s", fault)
+			return
+		}
+		if _, twice := hashes[name]; twice {
+			notes.add(line, "the user has an earlier line, which no longer counts")
+		}
+		hashes[name] = hash
+	})
+	return hashes
+}
+
+// eachPassword yields the lines that say something, and why one cannot be used.
+// Blanks around name and hash are dropped, as Mosquitto does.
+func eachPassword(text string, yield func(line int, name, hash, fault string)) {
 	for n, line := range lines(text) {
 		if line == "" || line[0] == '#' {
 			continue
 		}
 		name, hash, _ := strings.Cut(line, ":")
 		name, hash = strings.Trim(name, blanks), strings.Trim(hash, blanks)
-		if fault := passwordFault(name, hash); fault != "" {
-			notes.add(n, "skipped: %s", fault)
-			continue
-		}
-		if _, twice := hashes[name]; twice {
-			notes.add(n, "the user has an earlier line, which no longer counts")
-		}
-		hashes[name] = hash
+		yield(n, name, hash, passwordFault(name, hash))
 	}
-	return hashes
 }
 
 // passwordFault says why a line cannot be used, "" if it can.

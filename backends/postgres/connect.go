@@ -47,8 +47,11 @@ func (o *options) config() (*pgconn.Config, error) {
 	c.ConnectTimeout = o.connectTimeout
 	c.DialFunc, c.LookupFunc = dial, o.lookup
 	c.MaxProtocolMessageBodyLen = maxMessage
-	// Only parameters that PgBouncer knows: it refuses all others.
+	// PgBouncer refuses parameters that it does not know. It knows these two.
 	c.RuntimeParams = map[string]string{"application_name": "go-auth", "client_encoding": "UTF8"}
+	if o.settings != "" {
+		c.RuntimeParams["options"] = o.settings
+	}
 	return c, nil
 }
 

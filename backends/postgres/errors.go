@@ -3,6 +3,7 @@ package postgres
 import (
 	"crypto/x509"
 	"errors"
+	"slices"
 	"strings"
 
 	"github.com/jackc/pgx/v5/pgconn"
@@ -92,6 +93,8 @@ func explainLogin(err error, e *pgconn.PgError) error {
 		return tell("the server has no such database, see pg_dbname", err)
 	case e.Code == "53300":
 		return tell("the server has no connection left, see pg_max_open_conns and the server's max_connections", err)
+	case slices.Contains([]string{"22023", "42601", "42704"}, e.Code), strings.Contains(e.Message, "startup parameter"): // so PgBouncer
+		return tell("the server does not accept a setting, see pg_options", err)
 	}
 	return tell("", err)
 }

@@ -23,7 +23,7 @@ type options struct {
 	dbname, user, password          string
 	userquery, superquery, aclquery string
 	tls                             tlsOptions
-	session                         string
+	session, settings               string
 	channel                         string
 	maxOpen                         int
 	maxLifeTime, connectTimeout     time.Duration
@@ -53,6 +53,8 @@ func declareOptions(s *conf.Set) *options {
 	o.tls.declare(s)
 	s.Choice(&o.session, "pg_target_session_attrs", "any", sessions,
 		"which of several servers to use: `primary`, `standby`, `prefer-standby`, one that can be written to (`read-write`), one that cannot (`read-only`)")
+	s.String(&o.settings, "pg_options", "",
+		"settings of our connections, as libpq's `options` has them: `-c search_path=mqtt -c statement_timeout=2s`")
 	s.String(&o.channel, "pg_notify_channel", "",
 		"listen on this channel for the names of users whose accounts changed, which then counts at once; schema.sql notifies on `go_auth`")
 	s.Int(&o.maxOpen, "pg_max_open_conns", 16, 1, 1000, "connections at most, one more to listen not counted")
@@ -174,7 +176,7 @@ func (o *options) check() (faults conf.Faults) {
 	if o.user == "" {
 		fault("pg_user", "is missing; write the database user to log in as")
 	}
-	for name, value := range map[string]string{"pg_user": o.user, "pg_dbname": o.dbname, "pg_password": o.password} {
+	for name, value := range map[string]string{"pg_user": o.user, "pg_dbname": o.dbname, "pg_password": o.password, "pg_options": o.settings} {
 		if strings.ContainsRune(value, 0) {
 			fault(name, "contains a NUL, which Postgres cannot be told")
 		}

@@ -301,6 +301,25 @@ func TestRoundTrips(t *testing.T) {
 	}
 }
 
+// The server has the settings that pg_options names, also on the connection that
+// listens, and those that it does not accept are told of.
+func TestSettings(t *testing.T) {
+	s := newStore(t)
+	s.exec(t, "CREATE SCHEMA mqtt; CREATE TABLE mqtt.u (n TEXT, h TEXT); INSERT INTO mqtt.u VALUES ('sam', 'mine')",
+		"CREATE TABLE u (n TEXT, h TEXT); INSERT INTO u VALUES ('sam', 'public')")
+	const query = "pg_userquery SELECT h || current_setting('work_mem') FROM u WHERE n = $1\npg_notify_channel c\n"
+	if a := user(t, s.open(t, query+"pg_options -c search_path=\"no\\ such\",mqtt -c work_mem=77kB"), "sam"); a.Hash != "mine77kB" {
+		t.Errorf("the hash is %q", a.Hash)
+	}
+	b := s.open(t, query+"pg_options -c idle_session_timeout=100ms").Backend
+	e := listen(t, b)
+	e.next("")
+	e.over("idle-session timeout")
+	for _, wrong := range []string{"-c no_such_setting=1", "-c work_mem=much", "--none", "-c"} {
+		down(t, s.open(t, query+"pg_options "+wrong), "sam", "does not accept a setting, see pg_options")
+	}
+}
+
 // The statement outlives changes of its tables.
 func TestTableChanges(t *testing.T) {
 	s := newStore(t)

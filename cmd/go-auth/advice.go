@@ -95,6 +95,40 @@ func overruled(file *conf.File, p *conf.Plugin, r plugin.Report) (found []conf.R
 	return found
 }
 
+// unasked warns of options of backends that are not among those of the instance.
+func unasked(p *conf.Plugin, r plugin.Report) (found []conf.Remark) {
+	if len(r.Faults) > 0 {
+		return nil // perhaps of the list of backends
+	}
+	asked := []string{"general"}
+	for _, b := range r.Backends {
+		asked = append(asked, b.Name)
+	}
+	set := declared()
+	first := map[string]int{} // where the first option is found, by the backends
+	more := map[string]int{}
+	for _, l := range p.Options {
+		var of []string
+		for _, o := range set.Named(l.Key) {
+			of = append(of, o.Group)
+		}
+		if of == nil || slices.ContainsFunc(of, func(g string) bool { return slices.Contains(asked, g) }) {
+			continue
+		}
+		name := strings.Join(of, " or ")
+		if _, ok := first[name]; ok {
+			more[name]++
+			continue
+		}
+		first[name] = len(found)
+		found = append(found, conf.Remark{At: l.At, Key: l.Key, Text: "has no effect: the option backends does not name " + name})
+	}
+	for name, n := range more {
+		found[first[name]].Text += "; the same holds for " + count(n, "more option") + " of it"
+	}
+	return found
+}
+
 // exposed warns of secrets in files that everyone on the machine can read.
 func exposed(lines []conf.Line, set *conf.Set) (found []conf.Remark) {
 	for _, l := range lines {

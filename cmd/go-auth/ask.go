@@ -33,7 +33,7 @@ func declareAsking(f *flag.FlagSet) asking {
 // engine starts the engine with the options that the broker would hand over. done
 // ends it.
 func (a asking) engine(s streams) (e *plugin.Engine, done func(), err error) {
-	file, err := conf.ReadFile(*a.config)
+	file, err := readConfig(*a.config)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -13,13 +13,13 @@ import (
 
 func checkCommand() command {
 	return command{
-		name: "check",
-		doc:  "check the broker's configuration, and ask the stores that it names",
+		name: "check", extra: errNoFile,
+		doc: "check the broker's configuration, and ask the stores that it names",
 		more: `It reads FILE and what that includes, as the broker does, looks at the options of
-each go-auth.so (or auth-plug.so) in it, opens the files that they name and asks
-the databases. First come all faults, each with its place and what to write
-instead, then the warnings, those of the backends too, then whether each backend
-answers. Nothing is changed.
+each go-auth.so (or auth-plug.so) in it, reads the files that they name, the hashes
+of a password file too, and asks the databases. First come all faults, each with its
+place and what to write instead, then the warnings, those of the backends too, then
+whether each backend answers. Nothing is changed.
 
 It sees what you may see. Started as root, it also looks whether the user that
 the broker becomes may read the files.
@@ -73,7 +73,7 @@ func check(s streams, path string, asJSON, offline bool) int {
 
 // examine checks the configuration. An error says that it could not be read.
 func examine(ctx context.Context, path string, offline bool) (*checkup, error) {
-	file, err := conf.ReadFile(path)
+	file, err := readConfig(path)
 	var faults conf.Faults
 	if err != nil && !errors.As(err, &faults) {
 		return nil, err
@@ -118,6 +118,7 @@ func (c *checkup) instance(ctx context.Context, file *conf.File, p *conf.Plugin)
 	c.warnings(r.Warnings)
 	c.warnings(warnings)
 	c.warnings(overruled(file, p, r))
+	c.warnings(unasked(p, r))
 	c.warnings(exposed(p.Options, declared()))
 	in := instance{place: place(p.At), Plugin: p.Path, Backends: []finding{}}
 	for _, l := range p.Listeners {
@@ -125,6 +126,7 @@ func (c *checkup) instance(ctx context.Context, file *conf.File, p *conf.Plugin)
 	}
 	for _, b := range r.Backends {
 		in.Backends = append(in.Backends, c.finding(in.place, b))
+		c.warnings(refused(p, b))
 	}
 	c.Instances = append(c.Instances, in)
 	return r

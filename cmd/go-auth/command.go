@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"errors"
 	"flag"
 	"fmt"
@@ -16,6 +17,7 @@ type command struct {
 	name   string
 	args   string // what it takes besides flags, as the usage shows it: "USER [TOPIC]"
 	max    int    // how many of these, at most
+	extra  error  // what is said of one more; nil for errTooMany
 	doc    string // one line, without a full stop
 	more   string // paragraphs; indented lines are kept as they are
 	status [3]string
@@ -53,7 +55,7 @@ func (c command) run(s streams, args []string) (status int) {
 	case err != nil:
 		return s.misused(c.name, err)
 	case len(rest) > c.max:
-		return s.misused(c.name, errTooMany)
+		return s.misused(c.name, cmp.Or(c.extra, errTooMany))
 	}
 	return act(s, rest)
 }
@@ -69,7 +71,7 @@ func (c command) flagSet() *flag.FlagSet {
 func parse(set *flag.FlagSet, args []string) (rest []string, err error) {
 	for {
 		if err := set.Parse(args); err != nil {
-			return nil, err
+			return nil, asTyped(err)
 		}
 		n := set.NArg()
 		if n == 0 {
@@ -80,6 +82,22 @@ func parse(set *flag.FlagSet, args []string) (rest []string, err error) {
 		}
 		rest, args = append(rest, set.Arg(0)), set.Args()[1:]
 	}
+}
+
+// asTyped is an error of the package flag in the words of the help.
+func asTyped(err error) error {
+	if name, ok := strings.CutPrefix(err.Error(), "flag provided but not defined: -"); ok {
+		return errors.New("there is no flag " + dashed(name))
+	}
+	return err
+}
+
+// dashed is the name of a flag as the help has it.
+func dashed(name string) string {
+	if len(name) == 1 {
+		return "-" + name
+	}
+	return "--" + name
 }
 
 // misused says how a command is to be used.
@@ -105,16 +123,12 @@ func (c command) flags() (list []described) {
 	set.VisitAll(func(f *flag.Flag) {
 		value, doc := flag.UnquoteUsage(f)
 		doc = strings.TrimPrefix(doc, value+" ")
-		dashes := "--"
-		if len(f.Name) == 1 {
-			dashes = "-"
-		}
 		if b, ok := f.Value.(interface{ IsBoolFlag() bool }); ok && b.IsBoolFlag() {
 			value = ""
 		} else if !slices.Contains([]string{"", "0", "false"}, f.DefValue) {
 			doc += " (" + f.DefValue + ")"
 		}
-		list = append(list, described{dashes + f.Name, value, doc})
+		list = append(list, described{dashed(f.Name), value, doc})
 	})
 	return list
 }

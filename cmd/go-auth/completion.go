@@ -111,6 +111,15 @@ func bash(list []command) string {
 // quoted is a text between single quotes, for zsh and sh.
 func quoted(text string) string { return "'" + strings.ReplaceAll(text, "'", `'\''`) + "'" }
 
+// zshTail: a file of fpath is the body of the function that it defines, and may be
+// sourced, too.
+const zshTail = `if [[ $funcstack[1] == _go-auth ]]; then
+	_go-auth "$@"
+else
+	compdef _go-auth go-auth
+fi
+`
+
 func zsh(list []command) string {
 	var b strings.Builder
 	b.WriteString("#compdef go-auth\n# Completes go-auth in zsh. Made by \"go-auth completion zsh\".\n" +
@@ -118,7 +127,8 @@ func zsh(list []command) string {
 	for _, c := range list {
 		fmt.Fprintf(&b, "\t\t%s\n", quoted(c.name+":"+c.doc))
 	}
-	b.WriteString("\t)\n\t_arguments -C '-c[the broker'\\''s configuration]:FILE:_files' '1:command:->command' '*::argument:->argument'\n" +
+	// -A: behind the command, -c is the command's.
+	b.WriteString("\t)\n\t_arguments -C -A '-*' '-c[the broker'\\''s configuration]:FILE:_files' '1:command:->command' '*::argument:->argument'\n" +
 		"\tcase $state in\n\tcommand) _describe command commands ;;\n\targument)\n\t\tcase $line[1] in\n")
 	for _, c := range list {
 		fmt.Fprintf(&b, "\t\t%s) _arguments", c.name)
@@ -131,9 +141,9 @@ func zsh(list []command) string {
 		case len(words) > 0:
 			b.WriteString(" " + quoted("1:argument:("+strings.Join(words, " ")+")"))
 		}
-		b.WriteString(" ;;\n")
+		b.WriteString(" '*:argument: ' ;;\n") // without it, no flag is offered behind an argument
 	}
-	b.WriteString("\t\tesac\n\t\t;;\n\tesac\n}\n_go-auth \"$@\"\n")
+	b.WriteString("\t\tesac\n\t\t;;\n\tesac\n}\n" + zshTail)
 	return b.String()
 }
 
@@ -149,25 +159,48 @@ func (d described) zsh() string {
 	return text
 }
 
+const fishHead = `# Completes go-auth in fish. Made by "go-auth completion fish".
+
+# Whether the command of the line is this one; without one, whether there is none.
+function __go_auth_command
+	set -l words (commandline -opc)[2..]
+	while set -q words[1]
+		switch $words[1]
+			case -c
+				set -e words[1]
+			case '-*'
+			case '*'
+				test "$words[1]" = "$argv"
+				return
+		end
+		set -e words[1]
+	end
+	test -z "$argv"
+end
+
+complete -c go-auth -f
+complete -c go-auth -n __go_auth_command -s c -r -F -d 'the broker\'s configuration'
+`
+
 func fish(list []command) string {
 	var b strings.Builder
-	b.WriteString("# Completes go-auth in fish. Made by \"go-auth completion fish\".\ncomplete -c go-auth -f\n")
+	b.WriteString(fishHead)
 	doc := func(text string) string {
 		return "'" + strings.NewReplacer(`\`, `\\`, "'", `\'`).Replace(text) + "'"
 	}
 	for _, c := range list {
-		fmt.Fprintf(&b, "complete -c go-auth -n __fish_use_subcommand -a %s -d %s\n", c.name, doc(c.doc))
+		fmt.Fprintf(&b, "complete -c go-auth -n __go_auth_command -a %s -d %s\n", c.name, doc(c.doc))
 	}
 	for _, c := range list {
-		seen := fmt.Sprintf("complete -c go-auth -n '__fish_seen_subcommand_from %s'", c.name)
+		behind := fmt.Sprintf("complete -c go-auth -n '__go_auth_command %s'", c.name)
 		for _, f := range c.flags() {
-			fmt.Fprintf(&b, "%s %s -d %s\n", seen, f.fish(), doc(f.doc))
+			fmt.Fprintf(&b, "%s %s -d %s\n", behind, f.fish(), doc(f.doc))
 		}
 		switch words := c.arguments(); {
 		case takesFile(c.args):
-			b.WriteString(seen + " -F\n")
+			b.WriteString(behind + " -F\n")
 		case len(words) > 0:
-			fmt.Fprintf(&b, "%s -a %s\n", seen, doc(strings.Join(words, " ")))
+			fmt.Fprintf(&b, "%s -a %s\n", behind, doc(strings.Join(words, " ")))
 		}
 	}
 	return b.String()

@@ -12,7 +12,7 @@ import (
 
 func hashCommand() command {
 	return command{
-		name: "hash", args: "[SCHEME]", max: 1, words: schemeNames,
+		name: "hash", args: "[SCHEME]", max: 1, extra: errNoPassword, words: schemeNames,
 		doc: "make a password hash",
 		more: `SCHEME is argon2id (if there is none), bcrypt or pbkdf2, or --bcrypt or --pbkdf2. The password is asked
 for, twice, or read from standard input, one line, if that is no terminal; it is

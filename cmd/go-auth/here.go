@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io/fs"
 	"os/user"
 
@@ -14,6 +15,16 @@ func brokersUser(file *conf.File) string {
 		return "mosquitto" // the broker's default
 	}
 	return file.User.Value
+}
+
+// readConfig reads the broker's configuration, and says what to do if the broker
+// could read it, but not this process.
+func readConfig(path string) (*conf.File, error) {
+	file, err := conf.ReadFile(path)
+	if errors.Is(err, fs.ErrPermission) {
+		err = fmt.Errorf("%w; run this as root, or as a user who may read it", err)
+	}
+	return file, err
 }
 
 // onlyHere tells whether a fault is one of this process, which the broker need

@@ -10,7 +10,7 @@ import (
 
 func loginCommand() command {
 	return command{
-		name: "login", args: "USER", max: 1,
+		name: "login", args: "USER", max: 1, extra: errNoPassword,
 		doc: "ask whether a user may log in",
 		more: `The password is asked for, or read from standard input, one line, if that is no
 terminal; it is never an argument, which others could see. The stores are asked as

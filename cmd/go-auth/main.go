@@ -164,5 +164,10 @@ func versionCommand() command {
 	}
 }
 
-// errTooMany does not show the argument: it could be a password.
-var errTooMany = errors.New("there is one argument too many")
+// The errors for one argument more than there may be do not show it: it could be a
+// password.
+var (
+	errTooMany    = errors.New("there is one argument too many")
+	errNoFile     = fmt.Errorf("%w; the file is named by -c FILE", errTooMany)
+	errNoPassword = fmt.Errorf("%w; the password is no argument, it is asked for, or read from standard input", errTooMany)
+)

@@ -33,8 +33,13 @@ func TestScripts(t *testing.T) {
 	})
 }
 
-// condition is [root] for scripts.
+// condition is [root] for scripts, and [installed:PROGRAM], which holds for all
+// programs where no test may be skipped.
 func condition(name string) (bool, error) {
+	if program, ok := strings.CutPrefix(name, "installed:"); ok {
+		_, err := exec.LookPath(program)
+		return err == nil || os.Getenv(mariadbtest.NoSkipEnv) != "", nil
+	}
 	if name != "root" {
 		return false, errors.New("no such condition")
 	}

@@ -10,7 +10,7 @@ import (
 
 func verifyCommand() command {
 	return command{
-		name: "verify", args: "'HASH'", max: 1,
+		name: "verify", args: "'HASH'", max: 1, extra: errNoPassword,
 		doc: "tell whether a password matches a stored hash",
 		more: `The password is asked for, or read from standard input, one line, if that is no
 terminal. A hash has to stand in single quotes, since a shell takes a $ for the

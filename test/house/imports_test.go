@@ -26,7 +26,7 @@ var rooms = map[string][]string{
 	"plugin/acl":   {"backends"},
 	"plugin":       {"backends", "conf", "hashing", "plugin/acl"},
 	"cgo":          {"C", "unsafe", "backends", "backends/all", "conf", "plugin", "plugin/acl"},
-	"cmd/go-auth":  {"backends", "backends/all", "backends/sqldb", "conf", "hashing", "plugin", "plugin/acl", "golang.org/x/sys/unix"},
+	"cmd/go-auth":  {"backends", "backends/all", "backends/files", "backends/sqldb", "conf", "hashing", "plugin", "plugin/acl", "golang.org/x/sys/unix"},
 }
 
 // forTests are packages that only tests import.

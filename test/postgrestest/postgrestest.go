@@ -179,6 +179,15 @@ func (s *Server) Pause(t testing.TB) { s.own(t); s.signal(syscall.SIGSTOP) }
 // Continue undoes Pause.
 func (s *Server) Continue(t testing.TB) { s.own(t); s.signal(syscall.SIGCONT) }
 
+// Promote makes a standby a primary server of its own.
+func (s *Server) Promote(t testing.TB) {
+	t.Helper()
+	s.own(t)
+	if out, err := s.command("pg_ctl", "promote", "--pgdata", s.data()).CombinedOutput(); err != nil {
+		t.Fatalf("pg_ctl promote: %v\n%s", err, out)
+	}
+}
+
 // own fails the test if the server belongs to others.
 func (s *Server) own(t testing.TB) {
 	t.Helper()

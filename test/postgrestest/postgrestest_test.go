@@ -53,7 +53,7 @@ func TestServerStopsAndPauses(t *testing.T) {
 	s.Query(t, "", "SELECT 1")
 }
 
-func TestReplicaFollows(t *testing.T) {
+func TestReplicaFollowsAndIsPromoted(t *testing.T) {
 	s := Start(t, Options{})
 	r := s.Replica(t)
 	if got := r.Query(t, "", "SELECT pg_is_in_recovery()"); got != "t" {
@@ -65,4 +65,7 @@ func TestReplicaFollows(t *testing.T) {
 			t.Fatal("the replica does not follow")
 		}
 	}
+	s.Kill(t)
+	r.Promote(t)
+	r.Exec(t, "", "INSERT INTO users VALUES ('bob')")
 }

@@ -2,7 +2,10 @@ package stores
 
 import (
 	"fmt"
+	"net"
 	"os"
+	"strconv"
+	"strings"
 	"testing"
 	"time"
 
@@ -22,10 +25,35 @@ pg_userquery select password_hash from test_user where username = $1 limit 1
 pg_superquery select count(*) from test_user where username = $1 and is_admin = true
 pg_aclquery select topic from test_acl, test_user where test_user.username = $1 and test_acl.test_user_id = test_user.id and (rw & $2) > 0`
 
-// connection returns the plugin's options for a database.
-func connection(s *postgrestest.Server, database string) string {
-	return fmt.Sprintf("backends postgres\npg_host %s\npg_port %d\npg_dbname %s\npg_user %s\npg_sslmode disable\npg_password unused\n",
-		s.Host(), s.Port(), database, s.User())
+// noticed are statements for the tables of schema.sql.
+const noticed = `
+pg_userquery SELECT password_hash FROM mqtt_user WHERE username = $1
+pg_superquery SELECT is_admin FROM mqtt_user WHERE username = $1
+pg_aclquery SELECT topic, rw FROM mqtt_acl WHERE username = $1
+pg_notify_channel go_auth
+acl_cache_seconds 3600`
+
+// connection returns the plugin's options for a database, which several servers
+// may have.
+func connection(database string, servers ...*postgrestest.Server) string {
+	var hosts []string
+	for _, s := range servers {
+		hosts = append(hosts, net.JoinHostPort(s.Host(), strconv.Itoa(s.Port())))
+	}
+	return fmt.Sprintf("backends postgres\npg_host %s\npg_dbname %s\npg_user %s\npg_sslmode disable\npg_password unused\n",
+		strings.Join(hosts, ", "), database, servers[0].User())
+}
+
+// fillNoticed makes the tables of schema.sql, with users who have every right to a
+// topic of their name; root may do everything.
+func fillNoticed(t *testing.T, s *postgrestest.Server, database string) {
+	t.Helper()
+	schema, err := os.ReadFile("../../backends/postgres/schema.sql")
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.Exec(t, database, string(schema), "INSERT INTO mqtt_user SELECT n, '"+stored()+"', n = 'root' FROM unnest(ARRAY['root', 'ann', 'bob', 'cid']) n",
+		"INSERT INTO mqtt_acl SELECT username, username, 7 FROM mqtt_user")
 }
 
 // insert makes the users u0 to u7, with the r-w-s numbers of their names for the
@@ -43,7 +71,7 @@ func TestPostgres(t *testing.T) {
 	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
 		database := server.Database(t)
 		insert(t, server, database)
-		r := start(t, b, connection(server, database)+pgQueries)
+		r := start(t, b, connection(database, server)+pgQueries)
 		admin := login(t, r, "admin")
 		for n, want := range []string{"---", "---", "-w-", "-w-", "--s", "r-s", "-ws", "rws"} {
 			name := fmt.Sprint("u", n)
@@ -63,20 +91,10 @@ func TestPostgres(t *testing.T) {
 // What changes in tables with the triggers of schema.sql counts at once.
 func TestPostgresNotices(t *testing.T) {
 	server := postgrestest.Start(t, postgrestest.Options{})
-	schema, err := os.ReadFile("../../backends/postgres/schema.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
 	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
 		database := server.Database(t)
-		server.Exec(t, database, string(schema), "INSERT INTO mqtt_user SELECT n, '"+stored()+"', n = 'root' FROM unnest(ARRAY['root', 'ann', 'bob', 'cid']) n",
-			"INSERT INTO mqtt_acl SELECT username, username, 7 FROM mqtt_user")
-		r := start(t, b, connection(server, database)+`
-pg_userquery SELECT password_hash FROM mqtt_user WHERE username = $1
-pg_superquery SELECT is_admin FROM mqtt_user WHERE username = $1
-pg_aclquery SELECT topic, rw FROM mqtt_acl WHERE username = $1
-pg_notify_channel go_auth
-acl_cache_seconds 3600`)
+		fillNoticed(t, server, database)
+		r := start(t, b, connection(database, server)+noticed)
 		root, ann, bob, cid := login(t, r, "root"), login(t, r, "ann"), login(t, r, "bob"), login(t, r, "cid")
 		for name, c := range map[string]*mqtt.Client{"ann": ann, "bob": bob, "cid": cid} {
 			if got := can(t, c, root, name); got != "rws" {
@@ -110,7 +128,7 @@ func TestPostgresOutages(t *testing.T) {
 	server := postgrestest.Start(t, postgrestest.Options{})
 	insert(t, server, "postgres")
 	server.Stop(t)
-	r := start(t, newest(t), connection(server, "postgres")+pgQueries+"\nauth_timeout 1")
+	r := start(t, newest(t), connection("postgres", server)+pgQueries+"\nauth_timeout 1")
 	turnedAway(t, r, "u7")
 	server.Restart(t)
 	backWithin(t, 2*time.Second, r, "u7")
@@ -128,6 +146,42 @@ func TestPostgresOutages(t *testing.T) {
 		away[1](t)
 		backWithin(t, 2*time.Second, r, "u5")
 	}
+}
+
+// The primary server is lost. Clients keep their rights, logins are refused while
+// there is a standby only, and when that has become the primary, logins are
+// answered and changes there are heard of.
+func TestPostgresPromotion(t *testing.T) {
+	t.Parallel()
+	primary := postgrestest.Start(t, postgrestest.Options{})
+	fillNoticed(t, primary, "postgres")
+	standby := primary.Replica(t)
+	r := start(t, newest(t), connection("postgres", primary, standby)+noticed+"\npg_target_session_attrs primary\nauth_timeout 1")
+	root, ann, bob := login(t, r, "root"), login(t, r, "ann"), login(t, r, "bob")
+	keeps := func() {
+		t.Helper()
+		if got := can(t, ann, root, "ann"); got != "rws" {
+			t.Errorf("rights of a client that is in: %s", got)
+		}
+	}
+	keeps()
+	primary.Kill(t)
+	turnedAway(t, r, "cid")
+	keeps()
+	standby.Promote(t)
+	backWithin(t, 2*time.Second, r, "cid")
+	keeps()
+	begin := time.Now()
+	brokertest.WaitFor(t, "somebody to listen", func() bool {
+		return standby.Query(t, "", "SELECT COUNT(*) FROM pg_stat_activity WHERE application_name = 'go-auth listens' AND query LIKE 'LISTEN%' AND state = 'idle'") == "1"
+	})
+	t.Logf("changes are listened for after another %v", time.Since(begin).Round(time.Millisecond))
+	standby.Exec(t, "", "DELETE FROM mqtt_user WHERE username = 'bob'")
+	if took := gone(t, bob); took > 2*time.Second {
+		t.Errorf("a client without an account was disconnected after %v", took)
+	}
+	standby.Exec(t, "", "UPDATE mqtt_acl SET rw = 5 WHERE username = 'ann'")
+	brokertest.WaitFor(t, "the end of a right", func() bool { return !writes(t, ann, root, "ann") })
 }
 
 // refused checks the answer to a login that is not let in.

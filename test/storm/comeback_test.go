@@ -23,7 +23,7 @@ func TestLibrariesComeBack(t *testing.T) {
 		s.add(t, bcrypt[7], name) // longer than login_wait
 		s.grant(t, name, "topic", 7)
 	}
-	for _, b := range kinds(t) {
+	for _, b := range brokertest.All(t) {
 		r := start(t, b, "backends mysql\nlogin_wait 1ms\nhash_memo false\n"+s.options(), "")
 		port := portOf(t, r.Addr)
 		var all sync.WaitGroup
@@ -41,18 +41,6 @@ func TestLibrariesComeBack(t *testing.T) {
 		}
 		all.Wait()
 	}
-}
-
-// kinds returns the newest broker that cannot delay logins, and the newest that can.
-func kinds(t *testing.T) (some []brokertest.Broker) {
-	t.Helper()
-	all := brokertest.All(t)
-	for i, b := range all {
-		if i == len(all)-1 || b.Delays() != all[i+1].Delays() {
-			some = append(some, b)
-		}
-	}
-	return some
 }
 
 // comesBack starts a client and waits until it is in.
@@ -75,7 +63,7 @@ const backOff = 20 * time.Second
 func TestLibrariesOutlastAnOutage(t *testing.T) {
 	s := newMortal(t)
 	s.add(t, bcrypt[4], names("user", 2*len(libraries))...)
-	for _, b := range kinds(t) {
+	for _, b := range brokertest.All(t) {
 		s.server.Kill(t)
 		r := start(t, b, "backends mysql\n"+s.options(), "")
 		r.WaitLog(t, "logins that need it are refused as unavailable")

@@ -21,7 +21,7 @@ func TestStormThatCannotBeDelayed(t *testing.T) {
 	var wait sync.WaitGroup
 	s.add(t, bcrypt[cost], append(names("user", users), "first")...)
 	s.add(t, cheap, "bystander")
-	for _, b := range kinds(t) {
+	for _, b := range brokertest.All(t) {
 		r := start(t, b, "backends mysql\nhash_memo false\n"+s.options(), "set_tcp_nodelay true\n")
 		one := hashTime(t, r, "first")
 		stop := watch(t, r, hurried("bystander"))
@@ -54,8 +54,7 @@ func TestGuessersCostTheRefill(t *testing.T) {
 	s := newStore(t)
 	s.add(t, bcrypt[cost], "victim")
 	s.add(t, cheap, "bystander")
-	brokers := kinds(t)
-	for n, attack := range []struct {
+	for _, attack := range []struct {
 		what  string
 		guess func(i, try int) (from string, o mqtt.Options)
 	}{
@@ -67,20 +66,21 @@ func TestGuessersCostTheRefill(t *testing.T) {
 			return "127.0.0.2", mqtt.As("victim", fmt.Sprint("guess", i, try))
 		}},
 	} {
-		b := brokers[n%len(brokers)]
-		t.Run(attack.what+"/"+b.Version, func(t *testing.T) {
-			r := start(t, b, "backends mysql\n"+s.options(), "set_tcp_nodelay true\n")
-			stop := watch(t, r, hurried("bystander"))
-			tries := flood(t, r, guessers, length, pause, func(i, try int) (string, mqtt.Options) {
-				from, o := attack.guess(i, try)
-				o.Version = 5
-				return from, o
-			})()
-			got := stop()
-			got.check(t, fmt.Sprintf("%d guesses in %v", tries, length), time.Second)
-			if most := length * 15 / 100; got.sum > most {
-				t.Errorf("the bystander waited %v of %v, want %v at most", got.sum, length, most)
-			}
+		t.Run(attack.what, func(t *testing.T) {
+			brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
+				r := start(t, b, "backends mysql\n"+s.options(), "set_tcp_nodelay true\n")
+				stop := watch(t, r, hurried("bystander"))
+				tries := flood(t, r, guessers, length, pause, func(i, try int) (string, mqtt.Options) {
+					from, o := attack.guess(i, try)
+					o.Version = 5
+					return from, o
+				})()
+				got := stop()
+				got.check(t, fmt.Sprintf("%d guesses in %v", tries, length), time.Second)
+				if most := length * 15 / 100; got.sum > most {
+					t.Errorf("the bystander waited %v of %v, want %v at most", got.sum, length, most)
+				}
+			})
 		})
 	}
 }
@@ -116,7 +116,7 @@ func TestGoodLoginInAFlood(t *testing.T) {
 	good := names("good", 10)
 	s.add(t, bcrypt[cost], append(good, "victim", "first")...)
 	s.add(t, cheap, "bystander")
-	for _, b := range kinds(t) {
+	for _, b := range brokertest.All(t) {
 		for _, from := range []int{1, 5} {
 			t.Run(fmt.Sprintf("%s/%d", b.Version, from), func(t *testing.T) {
 				r := start(t, b, "backends mysql\nhash_memo false\n"+s.options(), "set_tcp_nodelay true\n")

@@ -18,7 +18,7 @@ func TestReloadWithManyClients(t *testing.T) {
 	const clients = 1000
 	s := newMortal(t)
 	s.add(t, cheap, append(names("user", clients), "bystander", "another")...)
-	for _, b := range kinds(t) {
+	for _, b := range brokertest.All(t) {
 		r := start(t, b, "backends mysql\nauth_timeout 2\n"+s.options(), "set_tcp_nodelay true\nmax_connections -1\n")
 		all := connect(t, r, names("user", clients))
 		for _, state := range []struct {

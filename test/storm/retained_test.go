@@ -22,7 +22,7 @@ func TestManyAuthorsOfRetainedMessages(t *testing.T) {
 	s.grant(t, "reader", "#", 7)
 	const lines = "set_tcp_nodelay true\ncheck_retain_source true\nmax_queued_messages 0\n" +
 		"persistence true\npersistence_location {{.Vars.store}}/\n"
-	for _, b := range kinds(t) {
+	for _, b := range brokertest.All(t) {
 		t.Run(b.Version, func(t *testing.T) {
 			kept := keep(t, b, lines, names("user", authors))
 			run := func(what, options, lines string, files ...brokertest.Option) time.Duration {
