@@ -1,5 +1,7 @@
 package plugin
 
+import "time"
+
 // finishLogin completes a delayed login, or keeps the result for the client that
 // was told to come back.
 func (e *Engine) finishLogin(r result) {
@@ -22,7 +24,7 @@ func (e *Engine) finishLogin(r result) {
 		if e.startAgain(r) {
 			return
 		}
-		r.verdict, r.why = Unavailable, "the account changes while it is being checked"
+		r.verdict, r.why = Unavailable, "the account changes whenever it is checked"
 	}
 	if !e.tickets.redeem(j.clientID, j.ticket) {
 		e.journal.logf(Debug, "user %s, client %s: the login was %s, but the client has gone", clip(j.name), clip(j.clientID), r.verdict)
@@ -48,14 +50,17 @@ func (e *Engine) overtaken(r result) bool {
 }
 
 // startAgain has a delayed login checked once more, which takes no other hash
-// unless that has changed.
+// unless that has changed; but not for ever, should changes never end.
 func (e *Engine) startAgain(r result) bool {
 	j := r.job
-	if j.again || !e.tickets.pending(j.clientID, j.ticket) {
+	again := *j
+	if again.first.IsZero() {
+		again.first = j.begun
+	}
+	if time.Since(again.first) >= e.o.authTimeout || !e.tickets.pending(j.clientID, j.ticket) {
 		return false
 	}
-	again := *j
-	again.again, again.hashed, again.young = true, r.hashed, nil
+	again.hashed, again.young = r.hashed, nil
 	if !e.work.submit(&again) {
 		return false
 	}

@@ -223,6 +223,30 @@ func TestNoticeDuringASlowHash(t *testing.T) {
 	})
 }
 
+// Also where the store tells of a change during each of its checks: a start at which
+// the files are read twice, or an operator who changes one account after the other.
+func TestNoticesDuringALogin(t *testing.T) {
+	for _, tt := range []struct {
+		notices int
+		last    string
+	}{{3, "[a1 true a2 true]"}, {20, "[a1 true a2 false]"}} {
+		synctest.Test(t, func(t *testing.T) {
+			b, db, n := noticed(t, v21, "auth_timeout 1s")
+			db.set(func() { db.delay = 100 * time.Millisecond })
+			b.pass(time.Second)
+			b.first(alice.but(func(c *client) { c.id = "a2" }))
+			for range tt.notices {
+				b.pass(90 * time.Millisecond)
+				n.changed("")
+			}
+			for range 20 {
+				b.pass(50 * time.Millisecond)
+			}
+			expect(t, fmt.Sprint(tt.notices, " notices"), fmt.Sprint(b.completed), tt.last)
+		})
+	}
+}
+
 // What such a login found out in the end is remembered like any other's.
 func TestNoticeDuringAHashIsRemembered(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -37,8 +37,8 @@ type job struct {
 	begun       time.Time
 	vouchers    []int       // jobProfile: the sources whose stored hash is wanted too
 	costly      bool        // jobLogin: see underWay
-	again       bool        // jobLogin: started once more, since the account changed meanwhile
-	hashed      bool        // and a hash was computed the first time
+	first       time.Time   // jobLogin: when it began, if it was started once more since the account changed meanwhile
+	hashed      bool        // and a hash was computed before
 	young       []part      // jobLogin: rights that need not be fetched again
 	sources     []int       // jobReload: the backends that are to read again
 	told        bool        // jobReload: the broker was told to

@@ -330,8 +330,8 @@ func TestAddressReuse(t *testing.T) {
 // A pending client that stays silent is answered, or closed, in bounded time.
 func TestPendingEnds(t *testing.T) {
 	delaying(t, func(t *testing.T, b brokertest.Broker) {
-		passwd := account("ann", secret, quick) + account("slow", secret, 15*slow)
-		r := start(t, b, passwd, "plugin_opt_hash_limit 1\nplugin_opt_auth_timeout 500ms\n")
+		passwd := account("ann", secret, quick) + "slow:$7$9999999$" + strings.Repeat("A", 16) + "$" + strings.Repeat("A", 86) + "==\n" // seconds
+		r := start(t, b, passwd, "plugin_opt_hash_limit 1\nplugin_opt_auth_timeout 500ms\nplugin_opt_hash_max_pbkdf2_iterations 10000000\n")
 		pend(t, r, as("slow", "first"))
 		begin := time.Now()
 		c := pend(t, r, as("ann", "behind"))
