@@ -60,7 +60,7 @@ demo:
 demo-mysql:
 	scripts/demo-mysql
 
-## storm       storms of logins with real clients, on a quiet machine (3 minutes)
+## storm       storms of logins with real clients, on a quiet machine (5 minutes)
 storm: export GOAUTH_STORM = 1
 storm: export GOAUTH_PLUGIN = $(CURDIR)/build/go-auth.so
 storm: build/go-auth.so

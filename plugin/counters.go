@@ -13,6 +13,7 @@ type Counters struct {
 	QueueFull   atomic.Int64 // logins turned away by queue_max
 	AddressFull atomic.Int64 // by address_max
 	NoCredit    atomic.Int64 // that the broker could not wait for
+	TimedOut    atomic.Int64 // questions to stores that auth_timeout has ended
 	BadHashes   atomic.Int64 // stored hashes that cannot be used, for the hash_max_ options or otherwise
 
 	Notices     atomic.Int64 // of changes, from the stores
@@ -28,12 +29,12 @@ type Counters struct {
 
 func (c *Counters) String() string {
 	return fmt.Sprintf("logins: %d accepted, %d refused, %d unavailable, %d delayed, "+
-		"%d told to come back (%d for queue_max, %d for address_max, %d for want of credit), %d hashes that cannot be used; "+
+		"%d told to come back (%d for queue_max, %d for address_max, %d for want of credit), %d questions ended by auth_timeout, %d hashes that cannot be used; "+
 		"%d ACL checks answered in Go, %d of them denied for want of the rights; "+
 		"rights: %d refreshes put off for refresh_rate or queue_max, %d users' ended by max_stale, %d users' dropped for profiles_max; "+
 		"%d notices of changes, %d clients kicked, %d faults",
 		c.Accepted.Load(), c.Refused.Load(), c.Unavailable.Load(), c.Delayed.Load(),
-		c.ComeBack.Load(), c.QueueFull.Load(), c.AddressFull.Load(), c.NoCredit.Load(), c.BadHashes.Load(),
+		c.ComeBack.Load(), c.QueueFull.Load(), c.AddressFull.Load(), c.NoCredit.Load(), c.TimedOut.Load(), c.BadHashes.Load(),
 		c.Checks.Load(), c.UnknownRights.Load(),
 		c.Postponed.Load(), c.Outlived.Load(), c.Dropped.Load(),
 		c.Notices.Load(), c.Kicked.Load(), c.Panics.Load())

@@ -37,6 +37,7 @@ func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Looku
 		return a, err
 	}
 	if err := j.enter(ctx, w.fetches); err != nil {
+		w.countTime(err)
 		return backends.Account{}, s.wrap(fmt.Errorf("too many questions are waiting: %w", err))
 	}
 	defer w.fetches.Leave()
@@ -47,6 +48,7 @@ func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Looku
 	hurried := end.Sub(start) < w.o.authTimeout/4
 	a, err := w.ask(ctx, s, l)
 	s.took.Store(int64(time.Since(start)))
+	w.countTime(err)
 	w.toldAccount(s, j, err, start)
 	if err != nil && !errors.Is(err, backends.ErrNoUser) {
 		if !hurried || ctx.Err() == nil { // else a store that is merely slow would count as down
@@ -58,6 +60,13 @@ func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Looku
 		w.journal.logf(Notice, "%s answers again", s.name)
 	}
 	return a, err
+}
+
+// countTime counts what auth_timeout has ended.
+func (w *workers) countTime(err error) {
+	if errors.Is(err, context.DeadlineExceeded) {
+		w.counts.TimedOut.Add(1)
+	}
 }
 
 // ask calls the driver. A panic there is an error here.

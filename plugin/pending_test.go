@@ -48,6 +48,7 @@ func TestDelayedTimeout(t *testing.T) {
 		b.pass(200 * time.Millisecond)
 		expect(t, "completed", b.outcome("a1", 0), plugin.Refuse)
 		expect(t, "unavailable", b.Counts().Unavailable.Load(), 1)
+		expect(t, "timed out", b.Counts().TimedOut.Load(), 1)
 		expect(t, "refused", b.Counts().Refused.Load(), 0)
 	})
 }
