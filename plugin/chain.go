@@ -197,21 +197,20 @@ func faults(set *conf.Set, name string, err error) {
 
 // chosen returns the names of the backends to open.
 func chosen(set *conf.Set, o *options, drivers []backends.Driver) []string {
-	var names []string
-	known := map[string]bool{}
+	var names, all []string
 	for _, d := range drivers {
-		known[d.Name] = true
+		all = append(all, d.Name)
 	}
 	for _, b := range o.backends {
 		switch {
-		case known[b] && slices.Contains(names, b):
+		case slices.Contains(names, b):
 			set.Warn("backends", "%s is named twice", b)
-		case known[b]:
+		case slices.Contains(all, b):
 			names = append(names, b)
 		case slices.Contains(missing, b):
 			set.Fault("backends", "the backend %s is not in this version", b)
 		default:
-			set.Fault("backends", "unknown backend %q", b)
+			set.Fault("backends", "unknown backend %q; there are %s", b, strings.Join(all, ", "))
 		}
 	}
 	if set.Given("backends") == "" && filesGiven(set) {

@@ -76,7 +76,7 @@ func TestFaults(t *testing.T) {
 		{"nothing", nil, []string{"name the backends"}},
 		{"blank", []string{"backends "}, []string{"missing or blank"}},
 		{"commas only", []string{"backends ,"}, []string{"missing or blank"}},
-		{"unknown backend", []string{"backends one, too"}, []string{`unknown backend "too"`}},
+		{"unknown backend", []string{"backends one, too"}, []string{`unknown backend "too"; there are one, two`}},
 		{"backend that is not here", []string{"backends one, jwt"}, []string{"jwt is not in this version"}},
 		{"unknown option", []string{"backends one", "hash_meno true"}, []string{"did you mean hash_memo?"}},
 		{"unknown check", []string{"backends one", "one_register user, acls"}, []string{"write a list of user, superuser and acl"}},
