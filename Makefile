@@ -13,7 +13,7 @@ BASHDIR   ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR    ?= $(PREFIX)/share/zsh/vendor-completions
 FISHDIR   ?= $(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: all help check test sanitize soak storm demo demo-mysql bench install uninstall clean FORCE
+.PHONY: all help check test sanitize soak storm demo demo-mysql guide-test bench install uninstall clean FORCE
 
 ## all         build build/go-auth.so and build/go-auth (the default)
 all: build/go-auth.so build/go-auth
@@ -68,6 +68,10 @@ storm: build/go-auth.so
 	scripts/brokers
 	scripts/clients
 	scripts/services go test -count=1 -v -timeout 10m ./test/storm
+
+## guide-test  do what conf/guide.md and conf/coming-from.md say, in a fresh Debian 12 and 13 (as root)
+guide-test:
+	scripts/guide-test
 
 ## bench       measure beside Mosquitto's own files, and draw test/bench/storm.svg (15 minutes)
 bench: export GOAUTH_PLUGIN = $(CURDIR)/build/go-auth.so
