@@ -102,20 +102,18 @@ func doorOf(path, name string) (door, error) {
 	if len(doors) == 0 {
 		return door{}, fmt.Errorf("%s: there is no listener %q", path, name)
 	}
-	return slices.MinFunc(doors, func(a, b door) int {
-		return cmp.Or(compareTruth(a.keyed, b.keyed), compareTruth(a.tls, b.tls), compareTruth(a.websockets, b.websockets))
-	}), nil
+	return slices.MinFunc(doors, func(a, b door) int { return cmp.Compare(a.hurdles(), b.hurdles()) }), nil
 }
 
-// compareTruth has false come before true.
-func compareTruth(a, b bool) int {
-	switch {
-	case a == b:
-		return 0
-	case b:
-		return -1
+// hurdles are what stands between us and an answer, the highest first.
+func (d door) hurdles() (n int) {
+	for _, hurdle := range []bool{d.keyed, d.tls, d.websockets} {
+		n *= 2
+		if hurdle {
+			n++
+		}
 	}
-	return 1
+	return n
 }
 
 // spokenAt reads the lines below a listener's, to the next one or the end of the
@@ -129,7 +127,8 @@ func spokenAt(l *conf.Listener) (door, error) {
 	if err != nil {
 		return d, err
 	}
-	for i, line := range strings.Split(string(text), "\n")[l.At.Line-1:] {
+	lines := strings.Split(string(text), "\n")
+	for i, line := range lines[min(l.At.Line-1, len(lines)):] { // it may have become shorter
 		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
 		value = strings.TrimSpace(value)
 		switch key {
