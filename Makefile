@@ -13,7 +13,7 @@ BASHDIR   ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR    ?= $(PREFIX)/share/zsh/vendor-completions
 FISHDIR   ?= $(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: all help check test sanitize soak storm demo demo-mysql guide-test bench install uninstall clean FORCE
+.PHONY: all help check test sanitize soak storm demo demo-mysql guide-test image-test bench install uninstall clean FORCE
 
 ## all         build build/go-auth.so and build/go-auth (the default)
 all: build/go-auth.so build/go-auth
@@ -59,6 +59,10 @@ demo:
 ## demo-mysql  show the same with users in a MariaDB
 demo-mysql:
 	scripts/demo-mysql
+
+## image-test  build the image and run it, without a registry (as root, 15 minutes)
+image-test:
+	scripts/image-test
 
 ## storm       storms of logins with real clients, on a quiet machine (5 minutes)
 storm: export GOAUTH_STORM = 1

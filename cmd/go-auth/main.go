@@ -39,6 +39,7 @@ func commands() []command {
 		loginCommand(),
 		aclCommand(),
 		userCommand(),
+		healthCommand(),
 		migrateCommand(),
 		hashCommand(),
 		verifyCommand(),
