@@ -16,7 +16,7 @@ BASHDIR   ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR    ?= $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 FISHDIR   ?= $(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: all help check test sanitize soak storm demo demo-mysql bench install uninstall clean FORCE
+.PHONY: all help check test sanitize soak storm demo demo-mysql bench install uninstall release clean FORCE
 
 ## all         build build/go-auth.so and build/go-auth (the default)
 all: build/go-auth.so build/go-auth
@@ -96,6 +96,10 @@ install:
 ## uninstall   remove what install put there, and nothing else
 uninstall:
 	@scripts/install uninstall
+
+## release     pack what install lays, built for systems as old as Debian 11 (5 minutes, as root)
+release:
+	scripts/release
 
 ## clean       remove build/, the brokers in it too
 clean:
