@@ -16,7 +16,7 @@ BASHDIR   ?= $(PREFIX)/share/bash-completion/completions
 ZSHDIR    ?= $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 FISHDIR   ?= $(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: all help check test sanitize soak storm demo demo-mysql bench install uninstall release clean FORCE
+.PHONY: all help check test sanitize soak storm demo demo-mysql bench install uninstall release arm64-test service-test clean FORCE
 
 ## all         build build/go-auth.so and build/go-auth (the default)
 all: build/go-auth.so build/go-auth
@@ -100,6 +100,14 @@ uninstall:
 ## release     pack what install lays, built for systems as old as Debian 11 (5 minutes, as root)
 release:
 	scripts/release
+
+## arm64-test  run the demo with a plugin for arm64, in qemu (5 minutes)
+arm64-test:
+	scripts/arm64-test
+
+## service-test  do what conf/running.md says, in a Debian that systemd runs (3 minutes, as root)
+service-test: all
+	scripts/service-test
 
 ## clean       remove build/, the brokers in it too
 clean:
