@@ -1,6 +1,7 @@
 package house
 
 import (
+	"bytes"
 	"fmt"
 	"io/fs"
 	"os"
@@ -204,6 +205,11 @@ func TestInstallLocal(t *testing.T) {
 	for _, want := range []string{"0644 /usr/local/lib/mosquitto/go-auth.so", "0755 /usr/local/bin/go-auth", "0644 /usr/local/share/zsh/site-functions/_go-auth"} {
 		if !slices.Contains(got, want) {
 			t.Errorf("%s is not among %q", want, got)
+		}
+	}
+	for _, path := range glob(t, root+"/usr/local/share/doc/*/conf/*.md") {
+		if bytes.Contains(read(t, path), []byte("/usr/lib/x86_64")) || bytes.Contains(read(t, path), []byte("/usr/share/doc/")) {
+			t.Errorf("%s speaks of other places", path)
 		}
 	}
 }
