@@ -2,18 +2,21 @@
 
 PREFIX ?= /usr
 
-# Debian keeps a broker's plugins among the libraries of the architecture. A
-# system without such a directory leaves the middle part out.
-MULTIARCH := $(shell dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || gcc -print-multiarch 2>/dev/null)
+# Debian keeps a broker's plugins among the libraries of the architecture, and what
+# its packages bring for zsh apart. Elsewhere, and below /usr/local, neither is so.
+# A broker looks nowhere by itself: its configuration names the plugin by its path.
+ifeq ($(PREFIX),/usr)
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null || dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null)
+endif
 PLUGINDIR ?= $(PREFIX)/lib/$(if $(MULTIARCH),$(MULTIARCH)/)mosquitto
 BINDIR    ?= $(PREFIX)/bin
 DOCDIR    ?= $(PREFIX)/share/doc/mosquitto-go-auth
 MANDIR    ?= $(PREFIX)/share/man
 BASHDIR   ?= $(PREFIX)/share/bash-completion/completions
-ZSHDIR    ?= $(PREFIX)/share/zsh/vendor-completions
+ZSHDIR    ?= $(PREFIX)/share/zsh/$(if $(filter /usr,$(PREFIX)),vendor-completions,site-functions)
 FISHDIR   ?= $(PREFIX)/share/fish/vendor_completions.d
 
-.PHONY: all help check test sanitize soak storm demo demo-mysql guide-test image-test bench install uninstall clean FORCE
+.PHONY: all help check test sanitize soak storm demo demo-mysql guide-test image-test bench install uninstall release arm64-test service-test clean FORCE
 
 ## all         build build/go-auth.so and build/go-auth (the default)
 all: build/go-auth.so build/go-auth
@@ -86,25 +89,33 @@ bench:
 	go run ./test/bench -csv build/storm.csv all
 	go -C test/bench/plot run . $(CURDIR)/build/storm.csv $(CURDIR)/test/bench/storm.svg
 
-## install     copy what was built under DESTDIR and PREFIX (/usr)
+## install     put what was built, examples and documents under DESTDIR and PREFIX (/usr)
+install uninstall: export DESTDIR := $(DESTDIR)
+install uninstall: export PLUGINDIR := $(PLUGINDIR)
+install uninstall: export BINDIR := $(BINDIR)
+install uninstall: export DOCDIR := $(DOCDIR)
+install uninstall: export MANDIR := $(MANDIR)
+install uninstall: export BASHDIR := $(BASHDIR)
+install uninstall: export ZSHDIR := $(ZSHDIR)
+install uninstall: export FISHDIR := $(FISHDIR)
 install:
-	@test -e build/go-auth.so -a -e build/go-auth || { echo "nothing to install yet: run make first"; exit 1; }
-	install -d $(DESTDIR)$(PLUGINDIR) $(DESTDIR)$(BINDIR) $(DESTDIR)$(DOCDIR)/examples
-	install -m 644 build/go-auth.so $(DESTDIR)$(PLUGINDIR)/go-auth.so
-	ln -sf go-auth.so $(DESTDIR)$(PLUGINDIR)/auth-plug.so
-	install -m 755 build/go-auth $(DESTDIR)$(BINDIR)/go-auth
-	install -m 644 conf/examples/*.conf $(DESTDIR)$(DOCDIR)/examples
-	install -d $(DESTDIR)$(MANDIR)/man1 $(DESTDIR)$(BASHDIR) $(DESTDIR)$(ZSHDIR) $(DESTDIR)$(FISHDIR)
-	build/go-auth man | install -m 644 /dev/stdin $(DESTDIR)$(MANDIR)/man1/go-auth.1
-	build/go-auth completion bash | install -m 644 /dev/stdin $(DESTDIR)$(BASHDIR)/go-auth
-	build/go-auth completion zsh | install -m 644 /dev/stdin $(DESTDIR)$(ZSHDIR)/_go-auth
-	build/go-auth completion fish | install -m 644 /dev/stdin $(DESTDIR)$(FISHDIR)/go-auth.fish
+	@scripts/install install
 
-## uninstall   remove what install copied
+## uninstall   remove what install put there, and nothing else
 uninstall:
-	rm -f $(DESTDIR)$(PLUGINDIR)/go-auth.so $(DESTDIR)$(PLUGINDIR)/auth-plug.so $(DESTDIR)$(BINDIR)/go-auth
-	rm -f $(DESTDIR)$(MANDIR)/man1/go-auth.1 $(DESTDIR)$(BASHDIR)/go-auth $(DESTDIR)$(ZSHDIR)/_go-auth $(DESTDIR)$(FISHDIR)/go-auth.fish
-	rm -rf $(DESTDIR)$(DOCDIR)
+	@scripts/install uninstall
+
+## release     pack what install lays, built for systems as old as Debian 11 (5 minutes, as root)
+release:
+	scripts/release
+
+## arm64-test  run the demo with a plugin for arm64, in qemu (5 minutes)
+arm64-test:
+	scripts/arm64-test
+
+## service-test  do what conf/running.md says, in a Debian that systemd runs (3 minutes, as root)
+service-test: all
+	scripts/service-test
 
 ## clean       remove build/, the brokers in it too
 clean:

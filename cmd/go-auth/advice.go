@@ -1,7 +1,6 @@
 package main
 
 import (
-	"fmt"
 	"os"
 	"path/filepath"
 	"slices"
@@ -127,34 +126,4 @@ func unasked(p *conf.Plugin, r plugin.Report) (found []conf.Remark) {
 		found[first[name]].Text += "; the same holds for " + count(n, "more option") + " of it"
 	}
 	return found
-}
-
-// exposed warns of secrets in files that everyone on the machine can read.
-func exposed(lines []conf.Line, set *conf.Set) (found []conf.Remark) {
-	for _, l := range lines {
-		for _, o := range set.Named(l.Key) {
-			if r, ok := exposure(l, o); ok {
-				found = append(found, r)
-				break
-			}
-		}
-	}
-	return found
-}
-
-// exposure looks at the file that holds a secret: that with the line, or the one
-// that the line names.
-func exposure(l conf.Line, o *conf.Option) (r conf.Remark, ok bool) {
-	name, text := l.At.File, "a secret in a file that everyone on this machine can read; chmod o-r %s, or give it as "+l.Key+"_file"
-	switch {
-	case !o.IsSecret() || strings.HasPrefix(l.Value, "${"):
-		return r, false
-	case !o.Is(l.Key): // it is the option of its file
-		name, text = strings.TrimSpace(l.Value), "everyone on this machine can read the secret in it; chmod o-r %s"
-	}
-	info, err := os.Stat(name)
-	if err != nil || info.Mode()&0o004 == 0 {
-		return r, false
-	}
-	return conf.Remark{At: l.At, Key: l.Key, Text: fmt.Sprintf(text, name)}, true
 }

@@ -22,7 +22,9 @@ place and what to write instead, then the warnings, those of the backends too, t
 whether each backend answers. Nothing is changed.
 
 It sees what you may see. Started as root, it also looks whether the user that
-the broker becomes may read the files.
+the broker becomes may read the files. It warns of files that others than root and
+that user can change, or read where they hold secrets, and of a plugin that others
+than root can change.
 
 With --json it prints one object, to which members may be added but none
 changed:
@@ -119,7 +121,7 @@ func (c *checkup) instance(ctx context.Context, file *conf.File, p *conf.Plugin)
 	c.warnings(warnings)
 	c.warnings(overruled(file, p, r))
 	c.warnings(unasked(p, r))
-	c.warnings(exposed(p.Options, declared()))
+	c.warnings(exposed(file, p))
 	in := instance{place: place(p.At), Plugin: p.Path, Backends: []finding{}}
 	for _, l := range p.Listeners {
 		in.Listeners = append(in.Listeners, l.String())

@@ -55,6 +55,11 @@ func TestParse(t *testing.T) {
 // TestFileOptions has the table of options that name a file know only options.
 func TestFileOptions(t *testing.T) {
 	set := declared()
+	for name := range holdsKey {
+		if !namesFile[name] {
+			t.Errorf("%s holds a key, and names no file", name)
+		}
+	}
 	for name := range namesFile {
 		if found := set.Named(name); len(found) != 1 || found[0].Name != name {
 			t.Errorf("%s is no option", name)

@@ -64,31 +64,34 @@ func TestExamples(t *testing.T) {
 	for _, path := range files(t, func(path string) bool {
 		return filepath.Dir(path) == filepath.Join(top, "conf/examples") && filepath.Ext(path) == ".conf"
 	}) {
-		t.Run(filepath.Base(path), func(t *testing.T) {
-			f, err := conf.ReadFile(path)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, w := range f.Warnings {
-				t.Errorf("%v", w)
-			}
-			n := 0
-			for _, p := range f.Plugins {
-				if !p.Ours() {
-					continue
-				}
-				s := options()
-				s.Parse(p.Options)
-				_, faults := s.Result()
-				for _, fault := range faults {
-					t.Errorf("%v", fault)
-				}
-				n += len(p.Options)
-			}
-			if n == 0 {
-				t.Error("it gives the plugin no options")
-			}
-		})
+		t.Run(filepath.Base(path), func(t *testing.T) { checkExample(t, path) })
+	}
+}
+
+func checkExample(t *testing.T, path string) {
+	t.Helper()
+	f, err := conf.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, w := range f.Warnings {
+		t.Errorf("%v", w)
+	}
+	n := 0
+	for _, p := range f.Plugins {
+		if !p.Ours() {
+			continue
+		}
+		s := options()
+		s.Parse(p.Options)
+		_, faults := s.Result()
+		for _, fault := range faults {
+			t.Errorf("%v", fault)
+		}
+		n += len(p.Options)
+	}
+	if n == 0 {
+		t.Error("it gives the plugin no options")
 	}
 }
 
