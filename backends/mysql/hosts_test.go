@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/test/port"
 )
 
 // pair is two servers that tell which of them answered, and a backend that asks
@@ -189,14 +190,7 @@ func (p *pair) answersFrom(t *testing.T, host int) {
 }
 
 // deadAddress is one that refuses connections.
-func deadAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+func deadAddress(t *testing.T) string { return fmt.Sprint("127.0.0.1:", port.Free(t)) }
 
 // The check names the host that does not answer, though another one does.
 func TestProbeOfHosts(t *testing.T) {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/test/port"
 	"mosquitto-go-auth/test/postgrestest"
 )
 
@@ -202,12 +203,7 @@ func TestPgBouncer(t *testing.T) {
 	}
 	s := own(t, postgrestest.Options{})
 	s.exec(t, goAuth)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	listener.Close()
+	port := port.Free(t)
 	ini := write(t, filepath.Join(s.Sockets(), "pgbouncer.ini"), fmt.Sprintf("[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 1\n"+
 		"[databases]\n* = host=127.0.0.1 port=%d user=postgres\n", port, s.Port()))
 	if err := os.Chmod(ini, 0o644); err != nil {

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/test/port"
 	"mosquitto-go-auth/test/redistest"
 	"mosquitto-go-auth/test/tlstest"
 )
@@ -382,10 +383,7 @@ func TestTLS(t *testing.T) {
 	mine := tlstest.New(t, "mine", ca)
 	write(t, dir, map[string]string{"ca.pem": ca.PEM(), "server.pem": server.PEM(), "server.key": server.KeyPEM(t),
 		"mine.pem": mine.PEM(), "mine.key": mine.KeyPEM(t)})
-	port, err := redistest.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := port.Free(t)
 	s := redistest.Start(t, "--tls-port", fmt.Sprint(port), "--tls-cert-file", dir+"/server.pem", "--tls-key-file", dir+"/server.key",
 		"--tls-ca-cert-file", dir+"/ca.pem", "--tls-auth-clients", "yes")
 	s.Do(t, "SET", "ann", "h")

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"mosquitto-go-auth/test/port"
 )
 
 // A Cluster has a few masters and one replica of each.
@@ -54,9 +56,7 @@ func StartCluster(t testing.TB, masters int, args ...string) *Cluster {
 
 func startNode(t testing.TB, args []string) *Server {
 	t.Helper()
-	bus, err := FreePort()
-	check(t, err)
-	return Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "500",
+	return Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(port.Free(t)), "--cluster-node-timeout", "500",
 		"--cluster-replica-validity-factor", "0", "--cluster-require-full-coverage", "no"}, args...)...)
 }
 
