@@ -16,8 +16,8 @@ type Cluster struct {
 
 const slots = 16384
 
-// StartCluster starts a Cluster for one test, which fails over within a second or
-// two.
+// StartCluster starts a Cluster for one test. It fails over where a master is silent
+// for longer than a busy machine is, see FailOverSoon.
 func StartCluster(t testing.TB, masters int, args ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{}
@@ -51,7 +51,18 @@ func StartCluster(t testing.TB, masters int, args ...string) *Cluster {
 			return strings.Count(fmt.Sprint(n.Do(t, "CLUSTER", "NODES")), "slave ") == masters
 		})
 	}
+	c.setPatience(t, 20_000)
 	return c
+}
+
+// FailOverSoon has a replica follow a master that is lost within a second or two.
+func (c *Cluster) FailOverSoon(t testing.TB) { t.Helper(); c.setPatience(t, 500) }
+
+func (c *Cluster) setPatience(t testing.TB, milliseconds int) {
+	t.Helper()
+	for _, n := range c.Nodes() {
+		n.Do(t, "CONFIG", "SET", "cluster-node-timeout", milliseconds)
+	}
 }
 
 func startNode(t testing.TB, args []string) *Server {

@@ -20,8 +20,9 @@ import (
 	"mosquitto-go-auth/test/port"
 )
 
-// patience is how long a server may take to start, to stop or to answer.
-const patience = 20 * time.Second
+// patience is how long a server may take to start, to stop or to answer, and a
+// replica to follow its master.
+const patience = 60 * time.Second
 
 // errMissing is the error of New where Redis is not installed.
 var errMissing = errors.New("redis-server is not installed; scripts/setup installs it")
