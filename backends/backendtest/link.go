@@ -1,10 +1,13 @@
 package backendtest
 
 import (
+	"fmt"
 	"net"
 	"strings"
 	"sync"
 	"testing"
+
+	"mosquitto-go-auth/test/port"
 )
 
 // Link is a line from a driver to a server, which a test can freeze, cut and
@@ -25,10 +28,9 @@ type Link struct {
 // with a leading slash. It ends with the test.
 func NewLink(t testing.TB, server string) *Link {
 	t.Helper()
-	l := &Link{server: server, address: "127.0.0.1:0", conns: map[net.Conn]bool{}}
+	l := &Link{server: server, address: fmt.Sprint("127.0.0.1:", port.Free(t)), conns: map[net.Conn]bool{}}
 	l.thawed.L = &l.mu
 	l.Up(t)
-	l.address = l.listener.Addr().String()
 	t.Cleanup(func() { l.Thaw(); l.Down() })
 	return l
 }

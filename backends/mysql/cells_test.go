@@ -6,6 +6,8 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"mosquitto-go-auth/test/stall"
 )
 
 // What a server may answer with, and how it reads as text.
@@ -62,10 +64,10 @@ func TestBrokenOff(t *testing.T) {
 		}, context.Canceled},
 	} {
 		ctx, cancel := end.ctx()
-		begun := time.Now()
+		clock := stall.Start()
 		_, err := p.Query(ctx, slow, []any{"x"}, 1)
 		cancel()
-		if took := time.Since(begun); !errors.Is(err, end.want) || took > 2*time.Second {
+		if took := clock.Took(); !errors.Is(err, end.want) || took > 2*time.Second {
 			t.Errorf("%s: %v after %v", end.how, err, took)
 		}
 		for range 20 {

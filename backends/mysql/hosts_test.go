@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/test/port"
+	"mosquitto-go-auth/test/stall"
 )
 
 // pair is two servers that tell which of them answered, and a backend that asks
@@ -44,9 +46,9 @@ func newPair(t *testing.T, one, two *server) *pair {
 func (p *pair) answers(t *testing.T, want string) (slowest time.Duration) {
 	t.Helper()
 	for ctx := ctxOf(t); ctx.Err() == nil; {
-		begin := time.Now()
+		clock := stall.Start()
 		got := user(t, p.backend, "sam").Hash
-		slowest = max(slowest, time.Since(begin))
+		slowest = max(slowest, clock.Took())
 		if got == want {
 			return slowest
 		}
@@ -92,12 +94,12 @@ func testHostIsStopped(t *testing.T, p *pair) {
 	ask := func(limit time.Duration) (time.Duration, error) {
 		ctx, cancel := context.WithTimeout(t.Context(), limit)
 		defer cancel()
-		begin := time.Now()
+		clock := stall.Start()
 		a, err := p.backend.User(ctx, backends.Lookup{Name: "sam"})
 		if err == nil && a.Hash != "two" {
 			err = errors.New("a stopped server answers")
 		}
-		return time.Since(begin), err
+		return clock.Took(), err
 	}
 	took, err := ask(4 * time.Second)
 	if err != nil {
@@ -189,14 +191,7 @@ func (p *pair) answersFrom(t *testing.T, host int) {
 }
 
 // deadAddress is one that refuses connections.
-func deadAddress(t *testing.T) string {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return l.Addr().String()
-}
+func deadAddress(t *testing.T) string { return fmt.Sprint("127.0.0.1:", port.Free(t)) }
 
 // The check names the host that does not answer, though another one does.
 func TestProbeOfHosts(t *testing.T) {

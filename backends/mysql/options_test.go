@@ -20,6 +20,7 @@ import (
 
 	"mosquitto-go-auth/backends"
 	"mosquitto-go-auth/conf"
+	"mosquitto-go-auth/test/port"
 )
 
 // newSet is a set in which the options are declared, and have no values yet.
@@ -139,19 +140,14 @@ func checkOptions(t *testing.T, text string) {
 }
 
 func TestUnreachable(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	listener.Close()
+	port := port.Free(t)
 	opened, _, faults := load(fmt.Sprintf("mysql_host 127.0.0.1\nmysql_port %d\nmysql_dbname d\nmysql_password s3cret\n"+
 		"mysql_userquery SELECT h FROM u WHERE n = ?", port), backends.AllChecks)
 	if faults != nil {
 		t.Fatal(faults)
 	}
 	defer opened.Close()
-	_, err = opened.User(t.Context(), backends.Lookup{Name: "sam"})
+	_, err := opened.User(t.Context(), backends.Lookup{Name: "sam"})
 	want := fmt.Sprintf("asking MySQL at 127.0.0.1:%d/d (mysql_userquery): dial tcp", port)
 	if err == nil || errors.Is(err, backends.ErrNoUser) || !strings.HasPrefix(err.Error(), want) || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("error %v, want %s", err, want)

@@ -15,6 +15,7 @@ import (
 	"mosquitto-go-auth/backends"
 	"mosquitto-go-auth/conf"
 	"mosquitto-go-auth/test/postgrestest"
+	"mosquitto-go-auth/test/stall"
 )
 
 // storm asks from twice as many goroutines as there are connections, each until
@@ -22,7 +23,7 @@ import (
 func storm(t *testing.T, b backends.Backend, want string) time.Duration {
 	t.Helper()
 	ctx := ctxOf(t)
-	begun := time.Now()
+	clock := stall.Start()
 	var wg sync.WaitGroup
 	for range 32 {
 		wg.Go(func() {
@@ -44,7 +45,7 @@ func storm(t *testing.T, b backends.Backend, want string) time.Duration {
 		})
 	}
 	wg.Wait()
-	return time.Since(begun)
+	return clock.Took()
 }
 
 // Of several servers the first that answers is asked, and again once it is back;
@@ -167,9 +168,9 @@ func TestSilentNameServer(t *testing.T) {
 	}
 	defer b.Close()
 	for range 3 {
-		begun := time.Now()
+		clock := stall.Start()
 		_, err := b.User(within(t, 100*time.Millisecond), backends.Lookup{Name: "sam"})
-		if took := time.Since(begun); err == nil || errors.Is(err, backends.ErrNoUser) || took > 2*time.Second {
+		if took := clock.Took(); err == nil || errors.Is(err, backends.ErrNoUser) || took > 2*time.Second {
 			t.Errorf("error %v after %v", err, took)
 		}
 		if _, _, err := swallows.ReadFrom(make([]byte, 512)); err != nil {

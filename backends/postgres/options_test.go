@@ -14,6 +14,7 @@ import (
 
 	"mosquitto-go-auth/backends"
 	"mosquitto-go-auth/conf"
+	"mosquitto-go-auth/test/port"
 	"mosquitto-go-auth/test/tlstest"
 )
 
@@ -193,14 +194,9 @@ func TestWays(t *testing.T) {
 }
 
 func TestUnreachable(t *testing.T) {
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	listener.Close()
+	port := port.Free(t)
 	b := open(t, fmt.Sprintf("pg_host 127.0.0.1\npg_port %d\npg_user u\npg_dbname d\npg_password s3cret\npg_sslmode prefer\npg_userquery SELECT h FROM u WHERE n = $1", port))
-	_, err = b.User(ctxOf(t), backends.Lookup{Name: "sam"})
+	_, err := b.User(ctxOf(t), backends.Lookup{Name: "sam"})
 	want := fmt.Sprintf("asking Postgres at 127.0.0.1:%d/d (pg_userquery): failed to connect", port)
 	if err == nil || err == backends.ErrNoUser || !strings.HasPrefix(err.Error(), want) || strings.ContainsAny(err.Error(), "\n\t") || strings.Contains(err.Error(), "s3cret") {
 		t.Errorf("error %v, want %s", err, want)

@@ -15,7 +15,9 @@ import (
 	"time"
 
 	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/test/port"
 	"mosquitto-go-auth/test/postgrestest"
+	"mosquitto-go-auth/test/stall"
 )
 
 // own is a server of a test's own, with the user sam in its database postgres.
@@ -56,9 +58,9 @@ func TestOutages(t *testing.T) {
 	user(t, b, "sam") // nothing was asked meanwhile
 
 	s.Pause(t)
-	begin := time.Now()
+	clock := stall.Start()
 	_, err := b.User(within(t, 300*time.Millisecond), backends.Lookup{Name: "sam"})
-	if took := time.Since(begin); err == nil || errors.Is(err, backends.ErrNoUser) || took > 2*time.Second {
+	if took := clock.Took(); err == nil || errors.Is(err, backends.ErrNoUser) || took > 2*time.Second {
 		t.Errorf("a paused server: error %v after %v", err, took)
 	}
 	s.Continue(t)
@@ -202,12 +204,7 @@ func TestPgBouncer(t *testing.T) {
 	}
 	s := own(t, postgrestest.Options{})
 	s.exec(t, goAuth)
-	listener, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	port := listener.Addr().(*net.TCPAddr).Port
-	listener.Close()
+	port := port.Free(t)
 	ini := write(t, filepath.Join(s.Sockets(), "pgbouncer.ini"), fmt.Sprintf("[pgbouncer]\nlisten_addr = 127.0.0.1\nlisten_port = %d\nunix_socket_dir =\nauth_type = any\npool_mode = transaction\ndefault_pool_size = 1\n"+
 		"[databases]\n* = host=127.0.0.1 port=%d user=postgres\n", port, s.Port()))
 	if err := os.Chmod(ini, 0o644); err != nil {

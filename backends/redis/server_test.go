@@ -14,7 +14,9 @@ import (
 	"time"
 
 	"mosquitto-go-auth/backends"
+	"mosquitto-go-auth/test/port"
 	"mosquitto-go-auth/test/redistest"
+	"mosquitto-go-auth/test/stall"
 	"mosquitto-go-auth/test/tlstest"
 )
 
@@ -56,12 +58,13 @@ func fails(t *testing.T, b backends.Backend, timeout time.Duration) error {
 	t.Helper()
 	ctx, cancel := context.WithTimeout(t.Context(), timeout)
 	defer cancel()
-	start := time.Now()
+	clock := stall.Start()
 	a, err := b.User(ctx, backends.Lookup{Name: "ann"})
+	took := clock.Took()
 	if err == nil || errors.Is(err, backends.ErrNoUser) || errors.Is(err, backends.ErrBadAnswer) {
 		t.Errorf("the server is away: %+v, %v", a, err)
 	}
-	if late := time.Since(start) - timeout; late > time.Second {
+	if late := took - timeout; late > time.Second {
 		t.Errorf("the answer came %v after the deadline", late)
 	}
 	return err
@@ -70,14 +73,14 @@ func fails(t *testing.T, b backends.Backend, timeout time.Duration) error {
 // returns waits until there is service.
 func returns(t *testing.T, b backends.Backend, within time.Duration) {
 	t.Helper()
-	start := time.Now()
+	clock := stall.Start()
 	redistest.WaitFor(t, "service", func() bool {
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)
 		defer cancel()
 		a, err := b.User(ctx, backends.Lookup{Name: "ann"})
 		return err == nil && a.Hash == "h"
 	})
-	if took := time.Since(start); took > within {
+	if took := clock.Took(); took > within {
 		t.Errorf("service is back after %v, want %v", took, within)
 	}
 }
@@ -338,6 +341,7 @@ func TestClusterLosesMaster(t *testing.T) {
 	}
 	b := open(t, "redis_mode cluster\nredis_connect_timeout 500ms\nredis_cluster_addresses "+c.Addresses())
 	user(t, b, "ann")
+	c.FailOverSoon(t)
 	c.Masters[lost].Kill(t)
 	fails(t, b, 300*time.Millisecond)
 	redistest.WaitFor(t, "the replica's promotion", func() bool {
@@ -360,6 +364,7 @@ func TestSentinelsFailOver(t *testing.T) {
 	}
 	b := open(t, options)
 	user(t, b, "ann")
+	w.FailOverSoon(t)
 	w.Sentinels[0].Kill(t)
 	w.Master.Pause(t)
 	fails(t, b, 100*time.Millisecond)
@@ -382,10 +387,7 @@ func TestTLS(t *testing.T) {
 	mine := tlstest.New(t, "mine", ca)
 	write(t, dir, map[string]string{"ca.pem": ca.PEM(), "server.pem": server.PEM(), "server.key": server.KeyPEM(t),
 		"mine.pem": mine.PEM(), "mine.key": mine.KeyPEM(t)})
-	port, err := redistest.FreePort()
-	if err != nil {
-		t.Fatal(err)
-	}
+	port := port.Free(t)
 	s := redistest.Start(t, "--tls-port", fmt.Sprint(port), "--tls-cert-file", dir+"/server.pem", "--tls-key-file", dir+"/server.key",
 		"--tls-ca-cert-file", dir+"/ca.pem", "--tls-auth-clients", "yes")
 	s.Do(t, "SET", "ann", "h")

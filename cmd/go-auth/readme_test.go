@@ -13,6 +13,7 @@ import (
 	"time"
 
 	"mosquitto-go-auth/test/brokertest"
+	"mosquitto-go-auth/test/port"
 )
 
 // blocks returns the fenced blocks of the README that begin with ```info.
@@ -92,7 +93,7 @@ func TestTrial(t *testing.T) {
 	if err != nil && os.Getenv("GOAUTH_NO_SKIP") == "" {
 		t.Skip("Mosquitto and its clients are not installed; scripts/setup installs them")
 	}
-	dir, port := trialDirectory(t), freePort(t)
+	dir, port := trialDirectory(t), strconv.Itoa(port.Free(t))
 	typed := func(block string) string { return strings.ReplaceAll(blocks(t, block)[0], "1884", port) }
 	shell := func(block string) (string, error) {
 		cmd := exec.Command("bash", "-e")
@@ -139,16 +140,6 @@ func trialDirectory(t *testing.T) string {
 		}
 	}
 	return dir
-}
-
-func freePort(t *testing.T) string {
-	t.Helper()
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	return strconv.Itoa(l.Addr().(*net.TCPAddr).Port)
 }
 
 // startBroker starts the broker of the trial, and stops it when the test ends.

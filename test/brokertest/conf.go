@@ -2,13 +2,14 @@ package brokertest
 
 import (
 	"fmt"
-	"net"
 	"os"
 	"path/filepath"
 	"regexp"
 	"strings"
 	"testing"
 	"text/template"
+
+	"mosquitto-go-auth/test/port"
 )
 
 // An Option changes how Start and StartFailing run a broker.
@@ -62,26 +63,11 @@ func (c conf) Plugin() string { return Plugin(c.t) }
 func newSetup(t testing.TB, options []Option) *setup {
 	s := &setup{files: map[string]string{}}
 	s.values = conf{Dir: t.TempDir(), Vars: map[string]any{}, t: t}
-	s.values.Port, s.values.Port2 = freePorts(t)
+	s.values.Port, s.values.Port2 = port.Free(t), port.Free(t)
 	for _, set := range options {
 		set(s)
 	}
 	return s
-}
-
-// freePorts holds both ports while it looks, so that they differ.
-func freePorts(t testing.TB) (int, int) {
-	t.Helper()
-	var ports [2]int
-	for i := range ports {
-		l, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			t.Fatal(err)
-		}
-		defer l.Close()
-		ports[i] = l.Addr().(*net.TCPAddr).Port
-	}
-	return ports[0], ports[1]
 }
 
 // write writes the files and the configuration, and returns the latter's path

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/go-sql-driver/mysql"
+
+	"mosquitto-go-auth/test/port"
 )
 
 // patience is how long a server may take to start, to stop or to answer.
@@ -34,6 +36,7 @@ type Options struct {
 // databases but its own. It is not safe for concurrent use.
 type Server struct {
 	config *mysql.Config
+	port   *port.Held
 	dir    string // empty: the server is somebody else's
 	args   []string
 	cmd    *exec.Cmd
@@ -121,30 +124,14 @@ func (s *Server) install(installer string, o Options) error {
 	return nil
 }
 
-// startOnFreePort tries again when somebody else takes the port in between.
-func (s *Server) startOnFreePort() error {
-	var err error
-	for range 3 {
-		var port int
-		if port, err = freePort(); err != nil {
-			return err
-		}
-		s.config = mysql.NewConfig()
-		s.config.User, s.config.Net, s.config.Addr = "root", "tcp", fmt.Sprintf("127.0.0.1:%d", port)
-		if err = s.start(); err == nil {
-			return nil
-		}
+// startOnFreePort starts it for the first time, on a port that it has until Close.
+func (s *Server) startOnFreePort() (err error) {
+	if s.port, err = port.Hold(); err != nil {
+		return err
 	}
-	return err
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	s.config = mysql.NewConfig()
+	s.config.User, s.config.Net, s.config.Addr = "root", "tcp", fmt.Sprintf("127.0.0.1:%d", s.port.Port)
+	return s.start()
 }
 
 func (s *Server) start() error {
@@ -227,7 +214,11 @@ func (s *Server) Close() error {
 		}
 		return nil
 	}
-	return errors.Join(s.signal(syscall.SIGKILL), os.RemoveAll(s.dir))
+	err := errors.Join(s.signal(syscall.SIGKILL), os.RemoveAll(s.dir))
+	if s.port != nil {
+		err = errors.Join(err, s.port.Close())
+	}
+	return err
 }
 
 // Config returns the settings that a client needs, of its own to change.

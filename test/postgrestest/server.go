@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+
+	"mosquitto-go-auth/test/port"
 )
 
 // patience is how long a server may take to start, to stop or to answer.
@@ -38,6 +40,7 @@ type Options struct {
 type Server struct {
 	host           string
 	port           int
+	held           *port.Held
 	user, password string
 	dir            string // empty: the server is somebody else's
 	bin            string
@@ -164,27 +167,13 @@ func (s *Server) replica() (*Server, error) {
 	return r, nil
 }
 
-// startOnFreePort tries again when somebody else takes the port in between.
-func (s *Server) startOnFreePort() error {
-	var err error
-	for range 3 {
-		if s.port, err = freePort(); err != nil {
-			return err
-		}
-		if err = s.start(); err == nil {
-			return nil
-		}
+// startOnFreePort starts it for the first time, on a port that it has until Close.
+func (s *Server) startOnFreePort() (err error) {
+	if s.held, err = port.Hold(); err != nil {
+		return err
 	}
-	return err
-}
-
-func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	s.port = s.held.Port
+	return s.start()
 }
 
 func (s *Server) start() error {
@@ -278,7 +267,11 @@ func (s *Server) Close() error {
 	if s.dir == "" {
 		return nil
 	}
-	return errors.Join(s.end(syscall.SIGKILL), os.RemoveAll(s.dir))
+	err := errors.Join(s.end(syscall.SIGKILL), os.RemoveAll(s.dir))
+	if s.held != nil {
+		err = errors.Join(err, s.held.Close())
+	}
+	return err
 }
 
 // URL returns the address of a database, the one called postgres if none is

@@ -5,6 +5,8 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+
+	"mosquitto-go-auth/test/port"
 )
 
 // A Cluster has a few masters and one replica of each.
@@ -14,8 +16,8 @@ type Cluster struct {
 
 const slots = 16384
 
-// StartCluster starts a Cluster for one test, which fails over within a second or
-// two.
+// StartCluster starts a Cluster for one test. It fails over where a master is silent
+// for longer than a busy machine is, see FailOverSoon.
 func StartCluster(t testing.TB, masters int, args ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{}
@@ -49,14 +51,23 @@ func StartCluster(t testing.TB, masters int, args ...string) *Cluster {
 			return strings.Count(fmt.Sprint(n.Do(t, "CLUSTER", "NODES")), "slave ") == masters
 		})
 	}
+	c.setPatience(t, 20_000)
 	return c
+}
+
+// FailOverSoon has a replica follow a master that is lost within a second or two.
+func (c *Cluster) FailOverSoon(t testing.TB) { t.Helper(); c.setPatience(t, 500) }
+
+func (c *Cluster) setPatience(t testing.TB, milliseconds int) {
+	t.Helper()
+	for _, n := range c.Nodes() {
+		n.Do(t, "CONFIG", "SET", "cluster-node-timeout", milliseconds)
+	}
 }
 
 func startNode(t testing.TB, args []string) *Server {
 	t.Helper()
-	bus, err := FreePort()
-	check(t, err)
-	return Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(bus), "--cluster-node-timeout", "500",
+	return Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(port.Free(t)), "--cluster-node-timeout", "500",
 		"--cluster-replica-validity-factor", "0", "--cluster-require-full-coverage", "no"}, args...)...)
 }
 

@@ -43,6 +43,7 @@ func TestClusterFailsOver(t *testing.T) {
 	WaitFor(t, "the replica to have the key", func() bool {
 		return strings.Contains(fmt.Sprint(c.Replicas[lost].Do(t, "INFO", "keyspace")), "keys=1")
 	})
+	c.FailOverSoon(t)
 	c.Masters[lost].Kill(t)
 	WaitFor(t, "the replica to be master", func() bool {
 		v, err := c.Replicas[lost].Client().Get(t.Context(), "kept").Result()
@@ -52,6 +53,7 @@ func TestClusterFailsOver(t *testing.T) {
 
 func TestSentinelsFailOver(t *testing.T) {
 	w := StartWatched(t)
+	w.FailOverSoon(t)
 	w.Master.Kill(t)
 	WaitFor(t, "the replica to be master", func() bool {
 		return strings.Contains(fmt.Sprint(w.Replica.Do(t, "INFO", "replication")), "role:master")

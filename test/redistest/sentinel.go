@@ -9,7 +9,8 @@ import (
 )
 
 // Watched is a master with a replica, and Sentinels that call it mymaster and let
-// the replica follow it within a second or two.
+// the replica follow it where it is silent for longer than a busy machine is, see
+// FailOverSoon.
 type Watched struct {
 	Master, Replica *Server // as they were at the start
 	Sentinels       []*Server
@@ -39,7 +40,7 @@ func StartWatched(t testing.TB, args ...string) *Watched {
 func (w *Watched) startSentinel(t testing.TB) *Server {
 	t.Helper()
 	file := filepath.Join(t.TempDir(), "sentinel.conf")
-	text := fmt.Sprintf("sentinel monitor mymaster 127.0.0.1 %d 2\nsentinel down-after-milliseconds mymaster 400\n"+
+	text := fmt.Sprintf("sentinel monitor mymaster 127.0.0.1 %d 2\nsentinel down-after-milliseconds mymaster 20000\n"+
 		"sentinel failover-timeout mymaster 1500\n", w.Master.Port())
 	check(t, os.WriteFile(file, []byte(text), 0o600))
 	s, err := start([]string{file, "--sentinel"})
@@ -50,6 +51,15 @@ func (w *Watched) startSentinel(t testing.TB) *Server {
 		}
 	})
 	return s
+}
+
+// FailOverSoon has the replica follow a master that is lost within a second or two; a
+// Sentinel that has noticed that its machine stood still does nothing for 30 s.
+func (w *Watched) FailOverSoon(t testing.TB) {
+	t.Helper()
+	for _, s := range w.Sentinels {
+		s.Do(t, "SENTINEL", "SET", "mymaster", "down-after-milliseconds", 400)
+	}
 }
 
 // Addresses returns those of the Sentinels, with commas between them.

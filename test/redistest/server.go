@@ -16,10 +16,13 @@ import (
 	"github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/logging"
 	"github.com/redis/go-redis/v9/maintnotifications"
+
+	"mosquitto-go-auth/test/port"
 )
 
-// patience is how long a server may take to start, to stop or to answer.
-const patience = 20 * time.Second
+// patience is how long a server may take to start, to stop or to answer, and a
+// replica to follow its master.
+const patience = 60 * time.Second
 
 // errMissing is the error of New where Redis is not installed.
 var errMissing = errors.New("redis-server is not installed; scripts/setup installs it")
@@ -28,6 +31,7 @@ var errMissing = errors.New("redis-server is not installed; scripts/setup instal
 type Server struct {
 	addr    string
 	options *redis.Options
+	port    *port.Held
 	dir     string // empty: the server is somebody else's
 	args    []string
 	cmd     *exec.Cmd
@@ -56,28 +60,14 @@ func start(args []string, more ...string) (*Server, error) {
 	for _, a := range append(more, args...) {
 		s.args = append(s.args, strings.Replace(a, "DIR/", dir+"/", 1))
 	}
-	for range 3 { // somebody else may take the port in between
-		var port int
-		if port, err = FreePort(); err != nil {
-			break
-		}
-		s.addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
+	if s.port, err = port.Hold(); err == nil {
+		s.addr = net.JoinHostPort("127.0.0.1", strconv.Itoa(s.port.Port))
 		s.options = &redis.Options{Addr: s.addr}
 		if err = s.start(); err == nil {
 			return s, nil
 		}
 	}
 	return nil, errors.Join(err, s.Close())
-}
-
-// FreePort returns a loopback port that nobody listens on.
-func FreePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
-	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
 }
 
 func (s *Server) start() error {
@@ -184,7 +174,11 @@ func (s *Server) Close() error {
 		s.forget()
 		return nil
 	}
-	return errors.Join(s.signal(syscall.SIGKILL), os.RemoveAll(s.dir))
+	err := errors.Join(s.signal(syscall.SIGKILL), os.RemoveAll(s.dir))
+	if s.port != nil {
+		err = errors.Join(err, s.port.Close())
+	}
+	return err
 }
 
 // Addr returns the address, host:port.

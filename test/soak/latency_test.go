@@ -47,7 +47,9 @@ func TestLoginTime(t *testing.T) {
 	rows.print(t)
 }
 
-// logInOneByOne returns the times in order.
+// logInOneByOne returns the times in order. Where the broker waits for the hash, on a
+// busy machine the stall credit may be spent; who is told to come back then does so,
+// and is not measured.
 func logInOneByOne(t *testing.T, b brokertest.Broker, version byte, n int) []time.Duration {
 	t.Helper()
 	r := brokertest.Start(t, b, "set_tcp_nodelay true\n"+filesConf+"plugin_opt_hash_memo false\n", confFiles...)
@@ -55,17 +57,21 @@ func logInOneByOne(t *testing.T, b brokertest.Broker, version byte, n int) []tim
 	o := mqtt.As("u0-0", "right")
 	o.Version = version
 	var took []time.Duration
-	for i := range n {
-		o.ID = fmt.Sprint("c", i)
+	for try := 0; len(took) < n; try++ {
+		o.ID = fmt.Sprint("c", try)
 		c := mqtt.Dial(t, r.Addr, o)
 		time.Sleep(5 * time.Millisecond) // the broker is asleep again after the connection
 		start := time.Now()
 		answer := c.Connect()
-		took = append(took, time.Since(start))
-		if answer.Code != mqtt.Success {
-			t.Fatalf("login %d: %v", i, answer.Code)
+		switch {
+		case answer.Code == mqtt.Success:
+			took = append(took, time.Since(start))
+			c.Disconnect(mqtt.Success)
+		case answer.Code == mqtt.Closed && try < 10*n:
+			time.Sleep(mqtt.Pause)
+		default:
+			t.Fatalf("try %d of %d logins: %v", try, n, answer.Code)
 		}
-		c.Disconnect(mqtt.Success)
 	}
 	slices.Sort(took)
 	return took

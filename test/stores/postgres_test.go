@@ -12,6 +12,7 @@ import (
 	"mosquitto-go-auth/test/brokertest"
 	"mosquitto-go-auth/test/mqtt"
 	"mosquitto-go-auth/test/postgrestest"
+	"mosquitto-go-auth/test/stall"
 )
 
 // The tables and statements of mosquitto-go-auth's documents.
@@ -220,9 +221,9 @@ func subscribes(c *mqtt.Client, filter string) bool {
 // gone waits until a client is disconnected, and returns how long that took.
 func gone(t *testing.T, c *mqtt.Client) time.Duration {
 	t.Helper()
-	begin := time.Now()
+	clock := stall.Start()
 	brokertest.WaitFor(t, "the end of "+c.ID, func() bool {
 		return c.Publish(mqtt.Message{Topic: "nobody/listens", QoS: 1}) == mqtt.Closed
 	})
-	return time.Since(begin)
+	return clock.Took()
 }

@@ -167,6 +167,7 @@ func TestRedisClusterTwoBrokers(t *testing.T) {
 	redistest.WaitFor(t, "the replica to have it all", func() bool {
 		return c.Replicas[lost].Do(t, "DBSIZE") == c.Masters[lost].Do(t, "DBSIZE")
 	})
+	c.FailOverSoon(t)
 	c.Masters[lost].Kill(t)
 	redistest.WaitFor(t, "the replica's promotion", func() bool {
 		return strings.Contains(fmt.Sprint(c.Replicas[lost].Do(t, "INFO", "replication")), "role:master")

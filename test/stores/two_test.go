@@ -8,6 +8,7 @@ import (
 	"mosquitto-go-auth/test/brokertest"
 	"mosquitto-go-auth/test/mqtt"
 	"mosquitto-go-auth/test/postgrestest"
+	"mosquitto-go-auth/test/stall"
 )
 
 // mortal is a store on a server that fails. user is in it, and root, who may do
@@ -58,9 +59,9 @@ func (s mortal) oneOfTwo(t *testing.T, b brokertest.Broker, backends string) {
 		for _, version := range []byte{4, 5} {
 			o := client("file")
 			o.Version = version
-			begin := time.Now()
+			clock := stall.Start()
 			file := mqtt.Login(t, r.Addr, o)
-			if took := time.Since(begin); took > 2*time.Second { // as long as the store is waited for
+			if took := clock.Took(); took > 2*time.Second { // as long as the store is waited for
 				t.Errorf("a login of another backend took %v", took)
 			}
 			if got := can(t, file, root, "file"); got != "rws" {

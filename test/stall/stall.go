@@ -1,0 +1,61 @@
+// Package stall measures how long something takes, for tests of what is promised in
+// seconds. A machine that is shared may stand still for as long; what is promised is
+// about one that runs.
+package stall
+
+import (
+	"sync"
+	"time"
+)
+
+const (
+	glance = 5 * time.Millisecond  // between two looks at the clock
+	least  = 20 * time.Millisecond // how late a look must come for a stall
+)
+
+// A Clock leaves out the time for which this process was not let run, and then, most
+// likely, no other either.
+type Clock struct {
+	mu      sync.Mutex
+	last    time.Time     // the last look
+	took    time.Duration // by then
+	stopped chan struct{}
+	stop    func()
+}
+
+// Start starts a clock. Took stops it.
+func Start() *Clock {
+	c := &Clock{last: time.Now(), stopped: make(chan struct{})}
+	c.stop = sync.OnceFunc(func() { close(c.stopped) })
+	go func() {
+		tick := time.NewTicker(glance)
+		defer tick.Stop()
+		for {
+			select {
+			case <-tick.C:
+				c.look(time.Now())
+			case <-c.stopped:
+				return
+			}
+		}
+	}()
+	return c
+}
+
+// Took tells how long it has been since the start.
+func (c *Clock) Took() time.Duration {
+	c.stop()
+	return c.look(time.Now())
+}
+
+func (c *Clock) look(now time.Time) time.Duration {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	passed := now.Sub(c.last)
+	if passed > glance+least {
+		passed = glance
+	}
+	c.took += max(passed, 0)
+	c.last = now
+	return c.took
+}

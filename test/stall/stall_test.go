@@ -1,0 +1,34 @@
+package stall
+
+import (
+	"testing"
+	"testing/synctest"
+	"time"
+)
+
+// On a machine that runs, the clock is like any other.
+func TestTook(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := Start()
+		time.Sleep(1234 * time.Millisecond)
+		if took := c.Took(); took != 1234*time.Millisecond {
+			t.Errorf("it took %v", took)
+		}
+	})
+}
+
+// A look that comes too late shows a stall, also one that has just ended.
+func TestStalls(t *testing.T) {
+	begin := time.Now()
+	c := &Clock{last: begin}
+	for _, look := range []struct{ at, want time.Duration }{
+		{5 * time.Millisecond, 5 * time.Millisecond},
+		{25 * time.Millisecond, 25 * time.Millisecond}, // late by 15 ms, as happens
+		{2 * time.Second, 30 * time.Millisecond},
+		{2005 * time.Millisecond, 35 * time.Millisecond},
+	} {
+		if took := c.look(begin.Add(look.at)); took != look.want {
+			t.Errorf("after %v: %v, want %v", look.at, took, look.want)
+		}
+	}
+}
