@@ -10,6 +10,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mosquitto-go-auth/test/brokertest"
+	"mosquitto-go-auth/test/port"
 	"mosquitto-go-auth/test/tlstest"
 )
 
@@ -47,13 +48,13 @@ func TestHealthScripts(t *testing.T) {
 		options := []brokertest.Option{brokertest.File("ca.pem", ca.PEM()), brokertest.File("cert.pem", own.PEM()),
 			brokertest.File("key.pem", own.KeyPEM(t)), brokertest.File("psk", "sam:00ff\n")}
 		for _, name := range []string{"TLS", "WSS", "KEYED", "PSK"} {
-			port := freePort(t)
-			options, env = append(options, brokertest.Var(name, port)), append(env, name+"="+port)
+			free := strconv.Itoa(port.Free(t))
+			options, env = append(options, brokertest.Var(name, free)), append(env, name+"="+free)
 		}
 		r := brokertest.Start(t, b, listeners, options...)
 		_, plain, _ := net.SplitHostPort(r.Addr)
 		_, ws, _ := net.SplitHostPort(r.Addr2)
-		env = append(env, "PLAIN="+plain, "WS="+ws, "FREE="+freePort(t), "PID="+strconv.Itoa(r.PID), "SOCKET="+filepath.Join(r.Dir, "socket"),
+		env = append(env, "PLAIN="+plain, "WS="+ws, "FREE="+strconv.Itoa(port.Free(t)), "PID="+strconv.Itoa(r.PID), "SOCKET="+filepath.Join(r.Dir, "socket"),
 			"CONFIG="+filepath.Join(r.Dir, "mosquitto.conf"))
 		// Not with t, whose subtests would begin when the broker is gone.
 		t.Run("scripts", func(t *testing.T) {
