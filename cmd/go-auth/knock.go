@@ -10,6 +10,7 @@ import (
 	"net"
 	"strconv"
 	"strings"
+	"syscall"
 )
 
 // A CONNECT of MQTT version 0, without client id and user name, and the first byte
@@ -35,15 +36,26 @@ func (d door) ask(ctx context.Context) error {
 			return err
 		}
 	}
-	if d.tls {
-		// Whose certificate it is does not matter: nothing secret is sent.
-		conn = tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+	if !d.tls {
+		return d.converse(conn)
 	}
-	err = d.converse(conn)
-	if alert := (*net.OpError)(nil); d.keyed && errors.As(err, &alert) && alert.Op == "remote error" {
-		return nil // crypto/tls calls an alert of the other side so
+	// Whose certificate it is does not matter: nothing secret is sent.
+	secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
+	err = secure.HandshakeContext(ctx)
+	if d.keyed && (err == nil || refusal(err)) {
+		return nil // it has answered; with TLS 1.3 it asks for the certificate only then
 	}
-	return err
+	if err != nil {
+		return silence(err)
+	}
+	return d.converse(secure)
+}
+
+// refusal tells whether the other side has ended a handshake by an alert, which
+// crypto/tls calls so, or before all was read that the alert is about.
+func refusal(err error) bool {
+	alert := (*net.OpError)(nil)
+	return errors.As(err, &alert) && alert.Op == "remote error" || errors.Is(err, syscall.ECONNRESET)
 }
 
 func (d door) converse(conn net.Conn) error {
