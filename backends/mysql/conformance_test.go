@@ -60,6 +60,7 @@ var shapes = []backendtest.Shape{
 	{Name: "three columns for the rights", Options: "mysql_aclquery SELECT topic, rw, 1 FROM mqtt_acl WHERE username = ?"},
 	{Name: "a text for the rights", Options: "mysql_aclquery SELECT topic, (SELECT MAX(password_hash) FROM mqtt_user) FROM mqtt_acl WHERE username = ?"},
 	{Name: "a number beyond 7", Options: "mysql_aclquery SELECT topic, 8 FROM mqtt_acl WHERE username = ?"},
+	{Name: "more than an account can have", Options: "mysql_aclquery SELECT REPEAT('a', 9000000), 7 WHERE ? <> '' UNION ALL SELECT REPEAT('b', 9000000), 7"},
 	{Name: "a negative number", Options: "mysql_aclquery SELECT topic, -1 FROM mqtt_acl WHERE username = ?",
 		Lookup: backends.Lookup{RulesOnly: true}},
 }

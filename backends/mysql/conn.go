@@ -56,12 +56,12 @@ func (c *conn) ask(ctx context.Context, text string, args []any, limit int) (row
 	stop := context.AfterFunc(ctx, func() { _ = c.line.SetDeadline(past) }) // fails for one that is closed
 	defer func() {
 		if recover() != nil {
-			err = errPanic
-			_ = c.Close() // it is in no state to be used again
+			err, c.cut = errPanic, true
+			_ = c.Close()
 		}
 		if !stop() {
 			c.cut = true
-			if err != nil {
+			if broken(err) {
 				err = ctx.Err()
 			}
 		}
@@ -126,9 +126,25 @@ func read(found driver.Rows, limit int) (rows sqldb.Rows, err error) {
 		for i, c := range cells {
 			row[i] = text(c)
 		}
-		rows.Values = append(rows.Values, row)
+		if err := rows.Add(row); err != nil {
+			return rows, err
+		}
 	}
 	return rows, nil
+}
+
+// Close implements driver.Conn. The client library is not in a state to say goodbye
+// where it has panicked, or was broken off; it has a goroutine to end all the same.
+func (c *conn) Close() (err error) {
+	defer func() {
+		if recover() != nil {
+			err = errPanic
+		}
+	}()
+	if c.cut {
+		_ = c.line.Close() // so that nothing is sent
+	}
+	return c.inner.Close()
 }
 
 // ResetSession implements driver.SessionResetter: before each use it tells

@@ -69,6 +69,13 @@ func cutOff(err error) bool {
 	return forgotten(err) || errors.Is(err, mysql.ErrInvalidConn)
 }
 
+// broken tells whether an error is that of a connection that was used up, as it is
+// once its time has ended, and no answer of the server.
+func broken(err error) bool {
+	var network net.Error
+	return errors.Is(err, mysql.ErrInvalidConn) || errors.Is(err, driver.ErrBadConn) || errors.As(err, &network)
+}
+
 // forgotten tells whether the server no longer knows a prepared statement, as
 // where a proxy has moved us to another server.
 func forgotten(err error) bool {

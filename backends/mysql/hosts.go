@@ -129,6 +129,10 @@ func (h *host) connect(ctx context.Context) (c *conn, err error) {
 	if err != nil {
 		return nil, err
 	}
+	if d.Conn == nil {
+		_ = made.Close() // the error that counts follows
+		return nil, errors.New("the client library has not used our dialer")
+	}
 	return &conn{inner: made.(inner), line: d.Conn, statements: map[string]driver.Stmt{}}, nil
 }
 

@@ -58,6 +58,7 @@ var shapes = []backendtest.Shape{
 	{Name: "three columns for the password", Options: "pg_userquery SELECT password_hash, username, 1 FROM mqtt_user WHERE username = $1"},
 	{Name: "no column for the password", Options: "pg_userquery SELECT FROM mqtt_user WHERE username = $1"},
 	{Name: "two columns for the superuser", Options: "pg_superquery SELECT 0, password_hash FROM mqtt_user WHERE username = $1"},
+	{Name: "more than an account can have", Options: "pg_aclquery SELECT repeat('a', 9000000), 7 WHERE $1 <> '' UNION ALL SELECT repeat('b', 9000000), 7"},
 	{Name: "a text for the superuser", Options: "pg_superquery SELECT password_hash FROM mqtt_user WHERE username = $1"},
 	{Name: "three columns for the rights", Options: "pg_aclquery SELECT topic, rw, 1 FROM mqtt_acl WHERE username = $1"},
 	{Name: "a text for the rights", Options: "pg_aclquery SELECT topic, (SELECT MAX(password_hash) FROM mqtt_user) FROM mqtt_acl WHERE username = $1"},

@@ -20,8 +20,9 @@ func read(from *pgconn.ResultReader, limit int) (rows sqldb.Rows, err error) {
 		rows.Columns = append(rows.Columns, f.Name)
 		types[i] = f.DataTypeOID
 	}
+	var fault error
 	for from.NextRow() {
-		if len(rows.Values) >= limit {
+		if len(rows.Values) >= limit || fault != nil {
 			continue // the end of the answer must be read
 		}
 		row := make([]*string, len(types))
@@ -31,9 +32,11 @@ func read(from *pgconn.ResultReader, limit int) (rows sqldb.Rows, err error) {
 				row[i] = &text
 			}
 		}
-		rows.Values = append(rows.Values, row)
+		fault = rows.Add(row)
 	}
-	_, err = from.Close()
+	if _, err = from.Close(); err == nil {
+		err = fault
+	}
 	return rows, err
 }
 

@@ -17,6 +17,7 @@ type Querier interface {
 	// writes them into its text. Its error says that the server could not
 	// answer, except [ErrNoMatch], and backends.ErrBadAnswer for a statement
 	// that the server refuses.
+	// It builds the rows with [Rows.Add], and ends with its error.
 	Query(ctx context.Context, text string, args []any, limit int) (Rows, error)
 }
 
@@ -46,6 +47,31 @@ var ErrNoMatch = errors.New("no row can match the parameter")
 type Rows struct {
 	Columns []string    // their names, also if there are no rows
 	Values  [][]*string // as text, booleans as 1 and 0; nil is NULL
+
+	size int
+}
+
+// maxSize bounds the memory that one answer can take, whoever wrote the rows: bytes,
+// with so many for each cell.
+const (
+	maxSize  = 16 << 20
+	cellSize = 40
+)
+
+// Add appends a row. It fails, with an error that is a backends.ErrBadAnswer, where
+// the answer has become too large to be one.
+func (r *Rows) Add(row []*string) error {
+	for _, cell := range row {
+		r.size += cellSize
+		if cell != nil {
+			r.size += len(*cell)
+		}
+	}
+	if r.size > maxSize {
+		return misshapen("the query returns more than %d MiB for one user; is its condition complete?", maxSize>>20)
+	}
+	r.Values = append(r.Values, row)
+	return nil
 }
 
 // Dialect is the SQL of one kind of server, as far as it matters here.
