@@ -55,18 +55,24 @@ static bool push(struct walker *w, uint32_t node, const char *rest)
 	return true;
 }
 
-/* literal finds the node for a level in a table. */
-static uint32_t literal(const struct walker *w, uint32_t table, struct text level)
+/* literal finds the node for a level in a table, 0 if there is none. Each entry that
+ * it has to pass is a step. */
+static bool literal(struct walker *w, uint32_t table, struct text level, uint32_t *found)
 {
+	*found = 0;
 	if (!table) {
-		return 0;
+		return true;
 	}
 	uint32_t mask = word(w->image, table), h = rights_hash(FNV_BASIS, level.at, level.len);
 	for (uint32_t i = h & mask;; i = (i + 1) & mask) {
 		uint32_t e = table + HEADER_SIZE + i * ENTRY_SIZE, node = word(w->image, e + ENTRY_NODE);
 		if (!node || (word(w->image, e + ENTRY_HASH) == h && word(w->image, e + ENTRY_LEN) == level.len &&
 			!memcmp(w->image + word(w->image, e + ENTRY_TEXT), level.at, level.len))) {
-			return node;
+			*found = node;
+			return true;
+		}
+		if (++w->steps > MAX_STEPS) {
+			return false;
 		}
 	}
 }
@@ -130,8 +136,8 @@ static bool visit(struct walker *w, struct place p, uint8_t *grant, uint8_t *den
 	if (plus && !hidden && !push(w, plus, next)) {
 		return false;
 	}
-	uint32_t found = literal(w, word(w->image, p.node + NODE_LITERALS), level);
-	if (found && !push(w, found, next)) {
+	uint32_t found;
+	if (!literal(w, word(w->image, p.node + NODE_LITERALS), level, &found) || (found && !push(w, found, next))) {
 		return false;
 	}
 	return templates(w, word(w->image, p.node + NODE_TEMPLATES), level, next, hidden);

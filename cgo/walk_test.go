@@ -58,6 +58,25 @@ func TestWalksGiveUpTogether(t *testing.T) {
 	}
 }
 
+// Rules whose levels all have the same place in a table make no walk long.
+func TestWalksGiveUpOnCollisions(t *testing.T) {
+	levels := acltest.Colliding(5001)
+	var s backends.Section
+	for _, level := range levels[:5000] {
+		s = append(s, backends.Rule{Pattern: level, Access: backends.Read})
+	}
+	img, _, err := acl.Compile([]backends.Section{s}, acl.Options{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for topic, want := range map[string]acl.Decision{levels[0]: acl.Allow, levels[4000]: acl.Allow, levels[5000]: acl.TooDeep, "elsewhere": acl.NoMatch} {
+		if got := img.Walk(acl.Client{}, topic, backends.Read); got != want {
+			t.Errorf("%s: %v, want %v", topic, got, want)
+		}
+		agree(t, img, acl.Client{}, topic)
+	}
+}
+
 func BenchmarkWalkInC(b *testing.B) {
 	for _, n := range []int{10, 200, 10000} {
 		b.Run(fmt.Sprint(n), func(b *testing.B) {

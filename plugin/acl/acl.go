@@ -12,6 +12,7 @@ package acl
 
 import (
 	"strings"
+	"unique"
 
 	"mosquitto-go-auth/backends"
 )
@@ -38,6 +39,15 @@ type Part struct {
 	Everything bool   // a superuser, or a store without rules that allows everything
 	Subscribes bool   // subscriptions are not judged
 	Image      Image
+
+	held unique.Handle[Image]
+}
+
+// Hold sets the image, and has all parts with an equal one share the memory, for as
+// long as there are any.
+func (p *Part) Hold(img Image) {
+	p.held = unique.Make(img)
+	p.Image = p.held.Value()
 }
 
 // Profile is all that a user may do: a part for each backend that has rules. A

@@ -2,8 +2,8 @@ package acl
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
-	"unique"
 
 	"mosquitto-go-auth/backends"
 )
@@ -19,27 +19,30 @@ type Options struct {
 // pattern that is no topic filter are left out and reported in notes; one that
 // denies is an error, since leaving it out could grant what it forbids.
 func Compile(sections []backends.Section, o Options) (img Image, notes []string, err error) {
-	img, notes, err = compile(sections, o)
-	return unique.Make(img).Value(), notes, err
-}
-
-// compile is Compile for an image that is soon forgotten.
-func compile(sections []backends.Section, o Options) (img Image, notes []string, err error) {
 	roots := make([]*node, len(sections))
 	for i, s := range sections {
 		roots[i] = &node{}
 		for _, r := range s {
 			if err := backends.CheckFilter(r.Pattern); err != nil {
 				if r.Deny {
-					return "", nil, fmt.Errorf("rule deny %q: %w", r.Pattern, err)
+					return "", nil, fmt.Errorf("rule deny %s: %w", shown(r.Pattern), err)
 				}
-				notes = append(notes, fmt.Sprintf("rule %q is left out: %v", r.Pattern, err))
+				notes = append(notes, fmt.Sprintf("rule %s is left out: %v", shown(r.Pattern), err))
 				continue
 			}
 			roots[i].add(r)
 		}
 	}
 	return emit(roots, o), notes, nil
+}
+
+// shown is a pattern for a log, of which the beginning is enough.
+func shown(pattern string) string {
+	const enough = 100
+	if len(pattern) <= enough {
+		return strconv.Quote(pattern)
+	}
+	return strconv.Quote(pattern[:enough]) + "…"
 }
 
 // ReachesDollar tells whether a rule's pattern would match topics that begin

@@ -45,7 +45,7 @@ const (
 // for each rule, and is meant for an operator who asks. The error is that of
 // [Compile].
 func Explain(sections []backends.Section, o Options, c Client, topic string, access backends.Access) (x Explanation, err error) {
-	img, _, err := compile(sections, o)
+	img, _, err := Compile(sections, o)
 	if err != nil {
 		return x, err
 	}
@@ -165,7 +165,7 @@ func (q question) section(s backends.Section) (found []Remark) {
 // matches tells whether a rule by itself would decide. It asks the same walk.
 func (q question) matches(r backends.Rule) bool {
 	r.Deny = false
-	img, _, err := compile([]backends.Section{{r}}, q.o)
+	img, _, err := Compile([]backends.Section{{r}}, q.o)
 	return err == nil && img.Walk(q.client, q.topic, q.access) == Allow
 }
 

@@ -87,13 +87,13 @@ func (w *walker) section(root uint32) Decision {
 // visit returns the rights that a node gives, and sets aside the nodes below it
 // that the next level leads to.
 func (w *walker) visit(p place) (grant, deny backends.Access, ok bool) {
-	n := w.img[p.node:]
+	own := w.img[p.node:]
 	hidden := p.rest == 0 && w.dollar()
 	if !hidden {
-		grant, deny = backends.Access(n[nodeHashGrant]), backends.Access(n[nodeHashDeny])
+		grant, deny = backends.Access(own[nodeHashGrant]), backends.Access(own[nodeHashDeny])
 	}
 	if p.rest < 0 {
-		return grant | backends.Access(n[nodeGrant]), deny | backends.Access(n[nodeDeny]), true
+		return grant | backends.Access(own[nodeGrant]), deny | backends.Access(own[nodeDeny]), true
 	}
 	level, next := w.level(p.rest)
 	if w.filter && level == "#" {
@@ -105,7 +105,8 @@ func (w *walker) visit(p place) (grant, deny backends.Access, ok bool) {
 	if w.filter && level == "+" {
 		return grant, deny, true // only a "+" or a "#" covers it
 	}
-	if n := w.literal(w.img.word(p.node+nodeLiterals), level); n != 0 && !w.push(n, next) {
+	n, ok := w.literal(w.img.word(p.node+nodeLiterals), level)
+	if !ok || n != 0 && !w.push(n, next) {
 		return 0, 0, false
 	}
 	return grant, deny, w.templates(w.img.word(p.node+nodeTemplates), level, next, hidden)
@@ -134,17 +135,21 @@ func (w *walker) push(node uint32, rest int32) bool {
 	return true
 }
 
-// literal finds the node for a level in a table.
-func (w *walker) literal(table uint32, level string) uint32 {
+// literal finds the node for a level in a table, 0 if there is none. Each entry that
+// it has to pass is a step: whoever writes rules can have many in the same place.
+func (w *walker) literal(table uint32, level string) (node uint32, ok bool) {
 	if table == 0 {
-		return 0
+		return 0, true
 	}
 	mask, h := w.img.word(table), hashLevel(level)
 	for i := h & mask; ; i = (i + 1) & mask {
 		e := table + headerSize + i*entrySize
 		n := w.img.word(e + entryNode)
 		if n == 0 || w.img.word(e+entryHash) == h && w.text(e) == level {
-			return n
+			return n, true
+		}
+		if w.steps++; w.steps > maxSteps {
+			return 0, false
 		}
 	}
 }

@@ -3,6 +3,7 @@
 package acltest
 
 import (
+	"strconv"
 	"strings"
 
 	"mosquitto-go-auth/backends"
@@ -56,4 +57,21 @@ func path(data []byte, most int) (string, []byte) {
 		}
 	}
 	return strings.Join(parts, "/"), data
+}
+
+// Colliding returns n levels of topics that have the same place in a table of up to
+// 2¹⁶ entries: the hash of plugin/acl (FNV-1a) with the same 16 low bits.
+func Colliding(n int) (levels []string) {
+	const basis, prime = 2166136261, 16777619
+	for i := 0; len(levels) < n; i++ {
+		level, h := strconv.Itoa(i), uint32(basis)
+		for _, c := range []byte(level) {
+			h = (h ^ uint32(c)) * prime
+		}
+		// The last character makes the low bits 0, if it can: bits 8 to 15 are as they are.
+		if last := byte(h); h&0xff00 == 0 && last >= 'A' && last <= 'z' {
+			levels = append(levels, level+string(rune(last)))
+		}
+	}
+	return levels
 }
