@@ -20,7 +20,7 @@ func newSuspects() suspects {
 }
 
 func (s *suspects) has(j *job) bool {
-	return s.hasName(j) || s.addresses.has(s.key.sum(j.address))
+	return s.hasName(j) || s.addresses.has(s.key.sum(j.network))
 }
 
 // hasName leaves the address aside, which many may share.
@@ -28,12 +28,12 @@ func (s *suspects) hasName(j *job) bool { return s.names.has(s.key.sum(j.name)) 
 
 func (s *suspects) add(j *job) {
 	s.names.add(s.key.sum(j.name))
-	if j.address != "" { // clients without one do not answer for each other
-		s.addresses.add(s.key.sum(j.address))
+	if j.network != "" { // clients without one do not answer for each other
+		s.addresses.add(s.key.sum(j.network))
 	}
 }
 
 func (s *suspects) remove(j *job) {
 	s.names.remove(s.key.sum(j.name))
-	s.addresses.remove(s.key.sum(j.address))
+	s.addresses.remove(s.key.sum(j.network))
 }

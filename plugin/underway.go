@@ -2,7 +2,7 @@ package plugin
 
 // underWay is the logins that workers have.
 type underWay struct {
-	from   map[string]int // by network address
+	from   map[string]int // by the clients' network
 	costly int            // those that will need a hash, and are not behind others
 	late   int            // those that are behind others
 }
@@ -10,7 +10,7 @@ type underWay struct {
 // start hands a login over to a worker. It returns the reason if there is no
 // room for it. One whose password was verified lately will hardly need a hash.
 func (e *Engine) start(j *job, proven bool) (why string) {
-	if j.address != "" && e.underWay.from[j.address] >= e.o.addressMax {
+	if j.network != "" && e.underWay.from[j.network] >= e.o.addressMax {
 		e.counts.AddressFull.Add(1)
 		return "too many logins from that address are waiting"
 	}
@@ -25,8 +25,8 @@ func (e *Engine) start(j *job, proven bool) (why string) {
 }
 
 func (e *Engine) begun(j *job) {
-	if j.address != "" {
-		e.underWay.from[j.address]++
+	if j.network != "" {
+		e.underWay.from[j.network]++
 	}
 	e.underWay.count(j, 1)
 }
@@ -43,10 +43,10 @@ func (u *underWay) count(j *job, n int) {
 // before is how many hashes may be computed before a login's own, and how many
 // logins from its address are under way. Addresses take turns.
 func (e *Engine) before(j *job) (before, own int) {
-	if j.address == "" { // these are together in one queue
+	if j.network == "" { // these are together in one queue
 		return e.underWay.costly, e.o.queueMax
 	}
-	own = e.underWay.from[j.address]
+	own = e.underWay.from[j.network]
 	return min(e.underWay.costly, (own+1)*len(e.underWay.from)), own
 }
 
@@ -65,10 +65,10 @@ func (e *Engine) landed(r result) {
 		return
 	}
 	e.underWay.count(j, -1)
-	if j.address == "" {
+	if j.network == "" {
 		return
 	}
-	if e.underWay.from[j.address]--; e.underWay.from[j.address] <= 0 {
-		delete(e.underWay.from, j.address)
+	if e.underWay.from[j.network]--; e.underWay.from[j.network] <= 0 {
+		delete(e.underWay.from, j.network)
 	}
 }

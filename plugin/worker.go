@@ -30,6 +30,7 @@ type job struct {
 	client      Ref
 	password    string
 	address     string
+	network     string // the address, or for IPv6 the network: see networkOf
 	key         mac    // of name, client id and password
 	credentials mac    // of name and password
 	late        bool   // others go first
@@ -48,9 +49,9 @@ type job struct {
 // enter waits for the job's turn at a gate.
 func (j *job) enter(ctx context.Context, g *Gate) error {
 	if j.late {
-		return g.EnterBehind(ctx, j.address)
+		return g.EnterBehind(ctx, j.network)
 	}
-	return g.Enter(ctx, j.address)
+	return g.Enter(ctx, j.network)
 }
 
 // youngPart returns what a source said of the user's rights lately, if it is to be
@@ -271,9 +272,9 @@ func (w *workers) login(ctx context.Context, j *job) result {
 	if !tried && r.verdict == Refuse {
 		w.spend(ctx, j, in)
 	}
-	if r.verdict == Refuse && j.address != "" { // what comes from there has to let others go first now
-		w.fetches.Demote(j.address)
-		w.hashing.Demote(j.address)
+	if r.verdict == Refuse && j.network != "" { // what comes from there has to let others go first now
+		w.fetches.Demote(j.network)
+		w.hashing.Demote(j.network)
 	}
 	return r
 }
