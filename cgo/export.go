@@ -184,9 +184,9 @@ func goauthReload(in *C.struct_instance) {
 }
 
 //export goauthConnected
-func goauthConnected(in *C.struct_instance, client *C.struct_mosquitto, id *C.char) {
+func goauthConnected(in *C.struct_instance, client *C.struct_mosquitto, id, username *C.char) {
 	defer contain(in)
-	engineOf(in).Connected(ref(client), C.GoString(id))
+	engineOf(in).Connected(ref(client), C.GoString(id), C.GoString(username), username != nil)
 }
 
 //export goauthDisconnected

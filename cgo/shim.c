@@ -182,7 +182,7 @@ static int on_connect(int event, void *data, void *userdata)
 	(void)event;
 	struct mosquitto_evt_client *e = data;
 	if (e->client && host_is_main()) {
-		goauthConnected(userdata, e->client, (char *)host.client_id(e->client));
+		goauthConnected(userdata, e->client, (char *)host.client_id(e->client), (char *)host.client_username(e->client));
 	}
 	return MOSQ_ERR_SUCCESS;
 }

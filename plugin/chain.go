@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"sync"
 	"sync/atomic"
 	"time"
 
@@ -27,7 +26,7 @@ type source struct {
 	took     atomic.Int64                 // how long the last answer took, in nanoseconds
 	tried    atomic.Int64                 // when the last question failed, in Unix nanoseconds
 	decoy    atomic.Pointer[hashing.Hash] // costs what the last hash from there cost
-	told     sync.Map                     // the notes on its contents that were logged
+	told     said                         // the notes on its contents that were logged
 	compiled compiled                     // if it is in memory
 	changes  changes                      // of which the store told
 	said     string                       // at the last reading, used by the job that reads again only

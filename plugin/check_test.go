@@ -240,3 +240,23 @@ func TestMissingProfileWhileDown(t *testing.T) {
 		expect(t, "retained, granted", ask(author, "b/1"), true)
 	})
 }
+
+// The rights of who comes in without us, such as by a certificate, are fetched at the
+// connection: the first question finds them.
+func TestFetchedAhead(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		db := population()
+		db.delay = 100 * time.Millisecond
+		b := start(t, v21, []*store{db}, "login_wait 1ms")
+		b.pass(time.Second)
+		before := db.asked()
+		device := client{id: "d", name: "alice", ref: 77}
+		b.clients["d"] = 77
+		b.Connected(77, "d", "alice", true)
+		b.pass(200 * time.Millisecond)
+		expect(t, "questions at the connection", db.asked(), before+1)
+		expect(t, "a right", b.may(device, backends.Read, "a/1"), true)
+		expect(t, "another", b.may(device, backends.Read, "b/1"), false)
+		expect(t, "questions", db.asked(), before+1)
+	})
+}

@@ -3,6 +3,7 @@ package plugin
 import (
 	"context"
 	"errors"
+	"math"
 	"time"
 
 	"mosquitto-go-auth/backends"
@@ -52,6 +53,7 @@ type Engine struct {
 
 	// Reloads.
 	reaskEnd  time.Time // until when 2.0 asks about all sessions
+	reaskTurn uint64    // the turn of the broker's loop in which it does
 	reloading bool      // a worker has backends read their sources again
 	next      *job      // the reading after that
 	reloaded  time.Time
@@ -114,7 +116,8 @@ func build(host Host, process *Process, rights Rights, drivers []backends.Driver
 		underWay: underWay{from: map[string]int{}},
 		sessions: newSessions(), probed: map[int]bool{},
 		profiles: map[string]*profile{}, fetching: map[string]*job{},
-		unknown: newRecent[mac](unknownLife, unknownSize), refreshes: newRefreshes(o.refreshRate),
+		reaskTurn: math.MaxUint64,
+		unknown:   newRecent[mac](unknownLife, unknownSize), refreshes: newRefreshes(o.refreshRate),
 	}
 	var err error
 	e.journal, err = newJournal(&o.log, e.alarm.ring)
@@ -183,10 +186,17 @@ func (e *Engine) ClientIDAsName() bool { return e.o.clientIDAsName }
 // Counts returns the engine's counters.
 func (e *Engine) Counts() *Counters { return &e.counts }
 
-// Connected is told of a client that has been let in, by whatever way.
-func (e *Engine) Connected(client Ref, clientID string) {
-	if e.sessions.of(clientID, client) == nil {
-		e.sessions.add(clientID, &session{client: client, foreign: true})
+// Connected is told of a client that has been let in, by whatever way. The rights of
+// one that did not log in through us, such as the holder of a certificate, are fetched
+// ahead of its first question.
+func (e *Engine) Connected(client Ref, clientID, username string, hasUsername bool) {
+	if e.sessions.of(clientID, client) != nil {
+		return
+	}
+	e.sessions.add(clientID, &session{client: client, foreign: true})
+	name, ok := e.subject(clientID, username, hasUsername)
+	if ok && e.judges && e.profiles[name] == nil && !e.work.chain.inMemory(name) {
+		e.fetchProfile(name, clientID, false)
 	}
 }
 

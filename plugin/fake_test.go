@@ -542,7 +542,7 @@ func (b *broker) connect(id string, ref plugin.Ref) {
 	old, had := b.clients[id]
 	b.clients[id] = ref
 	if b.version == v21 {
-		b.Connected(ref, id)
+		b.Connected(ref, id, b.names[ref], b.names[ref] != "")
 	}
 	if had && old != ref {
 		b.Disconnected(old, id, false)

@@ -37,7 +37,7 @@ func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Looku
 		return a, err
 	}
 	if err := j.enter(ctx, w.fetches); err != nil {
-		w.countTime(err)
+		w.countTime(ctx)
 		return backends.Account{}, s.wrap(fmt.Errorf("too many questions are waiting: %w", err))
 	}
 	defer w.fetches.Leave()
@@ -48,7 +48,7 @@ func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Looku
 	hurried := end.Sub(start) < w.o.authTimeout/4
 	a, err := w.ask(ctx, s, l)
 	s.took.Store(int64(time.Since(start)))
-	w.countTime(err)
+	w.countTime(ctx)
 	w.toldAccount(s, j, err, start)
 	if err != nil && !errors.Is(err, backends.ErrNoUser) {
 		if !hurried || ctx.Err() == nil { // else a store that is merely slow would count as down
@@ -63,8 +63,8 @@ func (w *workers) fetch(ctx context.Context, s *source, j *job, l backends.Looku
 }
 
 // countTime counts what auth_timeout has ended.
-func (w *workers) countTime(err error) {
-	if errors.Is(err, context.DeadlineExceeded) {
+func (w *workers) countTime(ctx context.Context) {
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
 		w.counts.TimedOut.Add(1)
 	}
 }

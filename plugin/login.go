@@ -18,6 +18,8 @@ func (e *Engine) Login(l Login) Verdict {
 	switch {
 	case v == Defer:
 		return v
+	case in == nil && e.restored(&l, again):
+		return Accept
 	case in != nil && (in.foreign || in.offline && in.proof == j.key):
 		return Accept // see askedAgain
 	case v != Pending:
@@ -44,7 +46,7 @@ func (e *Engine) Login(l Login) Verdict {
 
 func (e *Engine) jobFor(l *Login, name string) *job {
 	return &job{kind: jobLogin, name: name, clientID: l.ClientID, client: l.Client, password: l.Password,
-		address: l.Address, key: e.work.key.sum("login", name, l.ClientID, l.Password),
+		address: l.Address, network: networkOf(l.Address), key: e.work.key.sum("login", name, l.ClientID, l.Password),
 		credentials: e.work.key.sum("credentials", name, l.Password)}
 }
 
@@ -62,6 +64,20 @@ func (e *Engine) askedAgain(l *Login) (again bool, in *session) {
 		in = e.sessions.of(l.ClientID, l.Client)
 	}
 	return again, in
+}
+
+// restored tells whether the broker asks, after a reload, about a session that it
+// has read from its disk: there is no password and no connection, and nobody is let
+// in. To refuse it costs the session, and in Mosquitto 2.0 corrupts the memory where
+// it is one of MQTT 5. Whoever comes for it has to log in. Where the broker cannot tell
+// which sessions it has (2.0), a new client on a unix socket has no address either, but
+// comes in no turn of the broker's loop in which that asks about sessions.
+func (e *Engine) restored(l *Login, again bool) bool {
+	if !l.HasUsername || l.HasPassword || l.Address != "" {
+		return false
+	}
+	_, known := e.host.Find(l.ClientID)
+	return again || !known && e.reaskTurn == e.host.Turn()
 }
 
 // stays answers for a client that is in already. The password is verified again

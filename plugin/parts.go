@@ -31,12 +31,12 @@ func (w *workers) judge(i int, inner string, a backends.Account, asked time.Time
 		w.faults.logf(s.name+": rules that cannot be used", "user %s: the rules in %s cannot be used, and grant nothing: %v", clip(inner), s.name, err)
 	}
 	for _, n := range notes {
-		if _, known := s.told.LoadOrStore(n, true); !known {
-			w.journal.logf(Warning, "user %s: %s: %s", clip(inner), s.name, n)
+		if s.told.first(w.key.sum("note", n)) {
+			w.faults.logf(s.name+": rules that are left out", "user %s: %s: %s", clip(inner), s.name, n)
 		}
 	}
 	w.noteDollar(a.Sections)
-	p.rights.Image = img
+	p.rights.Hold(img)
 	return p
 }
 

@@ -48,7 +48,7 @@ func (w *workers) probeOnce(s *source, p backends.Prober, name string) bool {
 		notes = append(notes, f.Error())
 	}
 	for _, n := range notes {
-		if _, known := s.told.LoadOrStore(n, true); !known {
+		if s.told.first(w.key.sum("note", n)) {
 			w.journal.logf(Warning, "%s: %s", s.name, n)
 		}
 	}

@@ -123,14 +123,25 @@ func TestReaskForeign(t *testing.T) {
 	})
 }
 
-// A session that was restored from disk has no password.
+// A session that was restored from disk has no password, and no connection. It stays
+// until somebody comes for it, who has to log in.
 func TestReaskRestored(t *testing.T) {
 	onBoth(t, func(t *testing.T, v version) {
 		b := start(t, v, []*store{population()})
 		b.clients["r"] = 77
+		restored := client{id: "r", name: "alice", passwordless: true, persistent: true, ref: 77}
+		expect(t, "before a reload", b.first(restored), map[version]plugin.Verdict{v20: plugin.Refuse, v21: plugin.Accept}[v])
 		b.Reload()
-		expect(t, "restored", b.first(client{id: "r", name: "alice", passwordless: true, persistent: true, ref: 77}), plugin.Refuse)
+		expect(t, "restored", b.first(restored), plugin.Accept)
 		expect(t, "restored, without a name", b.first(client{id: "r", unnamed: true, passwordless: true, ref: 77}), plugin.Defer)
+		expect(t, "with a connection", b.first(restored.but(func(c *client) { c.address = "192.0.2.7" })), plugin.Refuse)
+		expect(t, "with a password", b.first(restored.but(func(c *client) { c.password, c.passwordless = wrong, false })), plugin.Refuse)
+		newcomer := client{id: "n", name: "alice", passwordless: true}
+		if v == v21 {
+			expect(t, "a newcomer without a password", b.first(newcomer), plugin.Refuse)
+		}
+		b.tick()
+		expect(t, "a newcomer in another turn", b.first(newcomer), plugin.Refuse)
 	})
 }
 

@@ -1,6 +1,9 @@
 package plugin
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // recent is a set of things that are forgotten after a while. It is bounded: the
 // oldest goes first. It is not safe for concurrent use.
@@ -42,4 +45,31 @@ func (r *recent[K]) remove(name K) {
 func (r *recent[K]) clear() {
 	clear(r.until)
 	r.order = nil
+}
+
+// said is what was said lately, for what need not be said again. It is bounded, and
+// safe for concurrent use. The zero value is ready.
+type said struct {
+	mu     sync.Mutex
+	recent *recent[mac]
+}
+
+const (
+	saidLife = 24 * time.Hour
+	saidSize = 10000
+)
+
+// first tells whether something was not said lately, and notes it.
+func (s *said) first(what mac) bool {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.recent == nil {
+		r := newRecent[mac](saidLife, saidSize)
+		s.recent = &r
+	}
+	if s.recent.has(what) {
+		return false
+	}
+	s.recent.add(what)
+	return true
 }

@@ -16,7 +16,7 @@ const reaskTime = 2 * time.Second
 // verified when the backends are done. It also tells what was counted since the
 // start: there is no other way to ask for that.
 func (e *Engine) Reload() {
-	e.reaskEnd = time.Now().Add(reaskTime)
+	e.reaskEnd, e.reaskTurn = time.Now().Add(reaskTime), e.host.Turn()
 	e.early.clear()
 	e.wrong.clear()
 	e.journal.reopen()

@@ -192,6 +192,40 @@ func TestReloadAndARefusedSession(t *testing.T) {
 	})
 }
 
+// Likewise of a session that was restored from the disk: the broker has no password of
+// it to ask about. It stays until somebody comes for it, and so does what waits in it.
+func TestReloadAndARestoredSession(t *testing.T) {
+	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
+		hostile := []brokertest.Option{brokertest.Env("MALLOC_PERTURB_=165"), brokertest.Env("GLIBC_TUNABLES=glibc.malloc.tcache_count=0"),
+			brokertest.Var("store", t.TempDir())}
+		const persistence = "persistence true\npersistence_location {{.Vars.store}}/\n"
+		passwd := accounts("ann", "bob")
+		r := start(t, b, passwd, persistence, hostile...)
+		o := with(as("ann", "offline"), func(o *mqtt.Options) { o.Version, o.Persistent, o.SessionExpiry = 5, true, 600 })
+		c := mqtt.Login(t, r.Addr, o)
+		c.Subscribe(1, "news")
+		c.Disconnect(mqtt.Success)
+		r.Stop()
+		r = start(t, b, passwd, persistence, hostile...)
+		bob := mqtt.Login(t, r.Addr, with(as("bob", "sender"), func(o *mqtt.Options) { o.Version = 5 }))
+		bob.Publish(mqtt.Message{Topic: "news", Payload: "queued", QoS: 1})
+		time.Sleep(sessionCheck)
+		reload(t, r, 1)
+		time.Sleep(sessionCheck)
+		if strings.Contains(r.Log(), "no password") {
+			t.Error("the session was refused")
+		}
+		c = mqtt.Login(t, r.Addr, o)
+		if m, ok := c.Message(mqtt.Patience); !ok || m.Payload != "queued" {
+			t.Errorf("what waited: %+v, %v", m, ok)
+		}
+		time.Sleep(sessionCheck)
+		if !c.Alive() {
+			t.Error("the broker is gone")
+		}
+	})
+}
+
 // sessionCheck is more than the second after which the broker looks for sessions
 // that have expired.
 const sessionCheck = 1200 * time.Millisecond
