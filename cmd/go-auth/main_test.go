@@ -78,6 +78,7 @@ func TestMySQLScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "expand": expand},
 		Setup: func(e *testscript.Env) error {
 			c := server.Config()
+			e.Setenv("GORACE", gorace)
 			e.Setenv("HOST", server.Host())
 			e.Setenv("PORT", strconv.Itoa(server.Port()))
 			e.Setenv("DATABASE", database)
