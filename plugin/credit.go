@@ -44,9 +44,12 @@ func (c *Credit) Available(turn uint64, most time.Duration) time.Duration {
 	return max(min(c.left, most-c.rowAt(now)), 0)
 }
 
-// Spend takes away what a wait took that ends now.
+// Spend takes away what a wait took that ends now. No wait is longer than a full
+// credit; if it took longer, the machine stood still, which is no debt to be paid off
+// for twenty times as long.
 func (c *Credit) Spend(turn uint64, waited time.Duration) {
 	now := c.now()
+	waited = min(waited, creditMax)
 	c.row = c.rowAt(now.Add(-waited)) + waited
 	c.turn, c.used, c.until = turn, true, now
 	c.left -= waited

@@ -32,6 +32,8 @@ func TestCredit(t *testing.T) {
 		{"paid back", 300 * time.Millisecond, 2, 14350, 0},
 		{"never more than one wait", time.Hour, 2, 150000, 0},
 		{"nor less, if the clock goes back", -time.Hour, 2, 150000, 150},
+		{"a wait in which the machine stands still", time.Hour, 2, 150000, 60000},
+		{"is paid back as fast as any", time.Second, 2, 150000, 0},
 	} {
 		now = now.Add(step.pass)
 		turn += step.turns

@@ -15,8 +15,13 @@ import (
 
 // TestMain makes the test binary the command go-auth of the scripts.
 func TestMain(m *testing.M) {
+	os.Setenv("GORACE", gorace)
 	testscript.Main(withMariaDB{m}, map[string]func(){"go-auth": main, "pw": main})
 }
+
+// gorace spares each command that a test runs the second for which the race detector
+// has a process stay when it ends.
+const gorace = "atexit_sleep_ms=0"
 
 // withMariaDB ends the server that the tests share.
 type withMariaDB struct{ *testing.M }
@@ -29,7 +34,11 @@ func TestScripts(t *testing.T) {
 		Dir:           "testdata",
 		Condition:     condition,
 		UpdateScripts: *update,
-		Cmds:          map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sh": sh},
+		Setup: func(e *testscript.Env) error {
+			e.Setenv("GORACE", gorace)
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "sh": sh},
 	})
 }
 
@@ -69,6 +78,7 @@ func TestMySQLScripts(t *testing.T) {
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){"exits": exits, "expand": expand},
 		Setup: func(e *testscript.Env) error {
 			c := server.Config()
+			e.Setenv("GORACE", gorace)
 			e.Setenv("HOST", server.Host())
 			e.Setenv("PORT", strconv.Itoa(server.Port()))
 			e.Setenv("DATABASE", database)

@@ -56,20 +56,22 @@ func TestStorm(t *testing.T) {
 func TestInsist(t *testing.T) {
 	b, _ := tinyBench(t)
 	broker := b.start(builtin, files(cheap(0), "")...)
-	after := time.AfterFunc(backOff/4, func() {
+	go func() {
+		for !strings.Contains(broker.Log(), "not authorised") && b.Context().Err() == nil {
+			time.Sleep(backOff / 100)
+		}
 		path := filepath.Join(broker.Dir, "passwords")
 		if err := os.WriteFile(path, []byte(user(0)+":"+mosquittoHash(1)+"\n"), 0o600); err != nil {
 			t.Error(err)
 		}
 		broker.Reload()
-	})
-	defer after.Stop()
+	}()
 	c, tries, err := insist(broker.Addr, account(user(0)))
 	if err != nil {
 		t.Fatal(err)
 	}
 	c.leave()
-	if tries != 2 {
+	if tries < 2 {
 		t.Errorf("%d tries", tries)
 	}
 }

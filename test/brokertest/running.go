@@ -178,6 +178,15 @@ func served(addr string) bool {
 	return err == io.EOF || errors.Is(err, syscall.ECONNRESET)
 }
 
+// Together has the broker stand still while do runs: whatever clients send meanwhile is
+// there for it when it goes on, in the order in which they connected.
+func (r *Running) Together(do func()) {
+	r.t.Helper()
+	r.signal(syscall.SIGSTOP)
+	defer r.signal(syscall.SIGCONT)
+	do()
+}
+
 // Reload tells the broker to read its configuration again (SIGHUP).
 func (r *Running) Reload() { r.t.Helper(); r.signal(syscall.SIGHUP) }
 

@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"mosquitto-go-auth/test/port"
 )
@@ -16,8 +17,8 @@ type Cluster struct {
 
 const slots = 16384
 
-// StartCluster starts a Cluster for one test. It fails over where a master is silent
-// for longer than a busy machine is, see FailOverSoon.
+// StartCluster starts a Cluster for one test. It fails over only when it is told to, see
+// FailOverSoon: to its nodes, a machine that stands still for a second is a lost master.
 func StartCluster(t testing.TB, masters int, args ...string) *Cluster {
 	t.Helper()
 	c := &Cluster{}
@@ -29,10 +30,16 @@ func StartCluster(t testing.TB, masters int, args ...string) *Cluster {
 		m.Do(t, "CLUSTER", "ADDSLOTSRANGE", i*slots/masters, (i+1)*slots/masters-1)
 		m.Do(t, "CLUSTER", "SET-CONFIG-EPOCH", i+1)
 	}
-	for _, n := range c.Nodes() {
-		n.Do(t, "CLUSTER", "MEET", c.Masters[0].Host(), c.Masters[0].Port(), c.Masters[0].busPort())
-	}
-	c.await(t, "all nodes to know each other", fmt.Sprintf("cluster_known_nodes:%d\r", 2*masters))
+	var met time.Time
+	WaitFor(t, "all nodes to know each other", func() bool {
+		if time.Since(met) > 3*time.Second { // those who did not meet within a second have given up
+			met = time.Now()
+			for _, n := range c.Nodes() {
+				n.Do(t, "CLUSTER", "MEET", c.Masters[0].Host(), c.Masters[0].Port(), c.Masters[0].busPort())
+			}
+		}
+		return c.all(t, fmt.Sprintf("cluster_known_nodes:%d\r", 2*masters))
+	})
 	for i, r := range c.Replicas {
 		id := fmt.Sprint(c.Masters[i].Do(t, "CLUSTER", "MYID"))
 		WaitFor(t, "a node to know its master", func() bool {
@@ -40,7 +47,7 @@ func StartCluster(t testing.TB, masters int, args ...string) *Cluster {
 		})
 		r.Do(t, "CLUSTER", "REPLICATE", id)
 	}
-	c.await(t, "the Cluster to be well", "cluster_state:ok\r")
+	WaitFor(t, "the Cluster to be well", func() bool { return c.all(t, "cluster_state:ok\r") })
 	for _, r := range c.Replicas {
 		WaitFor(t, "a replica to follow", func() bool {
 			return strings.Contains(fmt.Sprint(r.Do(t, "INFO", "replication")), "master_link_status:up")
@@ -48,26 +55,31 @@ func StartCluster(t testing.TB, masters int, args ...string) *Cluster {
 	}
 	for _, n := range c.Nodes() { // what a client is told by any of them
 		WaitFor(t, "all slots to have a replica", func() bool {
-			return strings.Count(fmt.Sprint(n.Do(t, "CLUSTER", "NODES")), "slave ") == masters
+			return strings.Count(fmt.Sprint(n.Do(t, "CLUSTER", "NODES")), "slave") == masters
 		})
 	}
-	c.setPatience(t, 20_000)
+	c.set(t, "cluster-node-timeout", 20_000)
 	return c
 }
 
 // FailOverSoon has a replica follow a master that is lost within a second or two.
-func (c *Cluster) FailOverSoon(t testing.TB) { t.Helper(); c.setPatience(t, 500) }
+func (c *Cluster) FailOverSoon(t testing.TB) {
+	t.Helper()
+	c.set(t, "cluster-replica-no-failover", "no")
+	c.set(t, "cluster-node-timeout", 500)
+}
 
-func (c *Cluster) setPatience(t testing.TB, milliseconds int) {
+func (c *Cluster) set(t testing.TB, option string, value any) {
 	t.Helper()
 	for _, n := range c.Nodes() {
-		n.Do(t, "CONFIG", "SET", "cluster-node-timeout", milliseconds)
+		n.Do(t, "CONFIG", "SET", option, value)
 	}
 }
 
 func startNode(t testing.TB, args []string) *Server {
 	t.Helper()
 	return Start(t, append([]string{"--cluster-enabled", "yes", "--cluster-port", strconv.Itoa(port.Free(t)), "--cluster-node-timeout", "500",
+		"--cluster-replica-no-failover", "yes",
 		"--cluster-replica-validity-factor", "0", "--cluster-require-full-coverage", "no"}, args...)...)
 }
 
@@ -81,11 +93,15 @@ func (s *Server) busPort() int {
 	return s.Port() + 10000
 }
 
-func (c *Cluster) await(t testing.TB, what, text string) {
+// all tells whether all nodes say the same of the Cluster.
+func (c *Cluster) all(t testing.TB, text string) bool {
 	t.Helper()
 	for _, n := range c.Nodes() {
-		WaitFor(t, what, func() bool { return strings.Contains(fmt.Sprint(n.Do(t, "CLUSTER", "INFO")), text) })
+		if !strings.Contains(fmt.Sprint(n.Do(t, "CLUSTER", "INFO")), text) {
+			return false
+		}
 	}
+	return true
 }
 
 // Nodes returns all nodes.

@@ -45,6 +45,8 @@ func (w *Watched) startSentinel(t testing.TB) *Server {
 	check(t, os.WriteFile(file, []byte(text), 0o600))
 	s, err := start([]string{file, "--sentinel"})
 	check(t, err)
+	// One that notices that its machine stood still for 2 s does nothing for 30 s.
+	s.Do(t, "SENTINEL", "DEBUG", "tilt-trigger", 600_000)
 	t.Cleanup(func() {
 		if err := s.Close(); err != nil {
 			t.Error(err)
@@ -53,8 +55,7 @@ func (w *Watched) startSentinel(t testing.TB) *Server {
 	return s
 }
 
-// FailOverSoon has the replica follow a master that is lost within a second or two; a
-// Sentinel that has noticed that its machine stood still does nothing for 30 s.
+// FailOverSoon has the replica follow a master that is lost within a second or two.
 func (w *Watched) FailOverSoon(t testing.TB) {
 	t.Helper()
 	for _, s := range w.Sentinels {

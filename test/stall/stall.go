@@ -19,6 +19,7 @@ type Clock struct {
 	mu      sync.Mutex
 	last    time.Time     // the last look
 	took    time.Duration // by then
+	stood   time.Duration
 	stopped chan struct{}
 	stop    func()
 }
@@ -45,17 +46,26 @@ func Start() *Clock {
 // Took tells how long it has been since the start.
 func (c *Clock) Took() time.Duration {
 	c.stop()
-	return c.look(time.Now())
+	took, _ := c.look(time.Now())
+	return took
 }
 
-func (c *Clock) look(now time.Time) time.Duration {
+// Stood tells for how long the machine has stood still since the start: what happens
+// within a time may not happen within that.
+func (c *Clock) Stood() time.Duration {
+	_, stood := c.look(time.Now())
+	return stood
+}
+
+func (c *Clock) look(now time.Time) (took, stood time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	passed := now.Sub(c.last)
+	passed := max(now.Sub(c.last), 0)
 	if passed > glance+least {
+		c.stood += passed - glance
 		passed = glance
 	}
-	c.took += max(passed, 0)
+	c.took += passed
 	c.last = now
-	return c.took
+	return c.took, c.stood
 }

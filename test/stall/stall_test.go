@@ -21,14 +21,14 @@ func TestTook(t *testing.T) {
 func TestStalls(t *testing.T) {
 	begin := time.Now()
 	c := &Clock{last: begin}
-	for _, look := range []struct{ at, want time.Duration }{
-		{5 * time.Millisecond, 5 * time.Millisecond},
-		{25 * time.Millisecond, 25 * time.Millisecond}, // late by 15 ms, as happens
-		{2 * time.Second, 30 * time.Millisecond},
-		{2005 * time.Millisecond, 35 * time.Millisecond},
+	for _, look := range []struct{ at, took, stood time.Duration }{
+		{5 * time.Millisecond, 5 * time.Millisecond, 0},
+		{25 * time.Millisecond, 25 * time.Millisecond, 0}, // late by 15 ms, as happens
+		{2 * time.Second, 30 * time.Millisecond, 1970 * time.Millisecond},
+		{2005 * time.Millisecond, 35 * time.Millisecond, 1970 * time.Millisecond},
 	} {
-		if took := c.look(begin.Add(look.at)); took != look.want {
-			t.Errorf("after %v: %v, want %v", look.at, took, look.want)
+		if took, stood := c.look(begin.Add(look.at)); took != look.took || stood != look.stood {
+			t.Errorf("after %v: took %v and stood %v, want %v and %v", look.at, took, stood, look.took, look.stood)
 		}
 	}
 }

@@ -157,7 +157,8 @@ func leavesNothing(t *testing.T, r *brokertest.Running, end, again func()) {
 	files, busy := descriptors(t, r), threads(t, r)
 	fail(1000)
 	brokertest.WaitFor(t, "as few descriptors as before", func() bool { return descriptors(t, r) <= files })
-	if n := threads(t, r); n > busy+4 {
+	// On a busy machine Go makes some more threads, which it keeps; not one for each.
+	if n := threads(t, r); n > busy+100 {
 		t.Errorf("%d threads, before it were %d", n, busy)
 	}
 	again()

@@ -47,7 +47,7 @@ func TestLibrariesComeBack(t *testing.T) {
 func comesBack(t *testing.T, r *brokertest.Running, l library, port int, o mqtt.Options) {
 	begin := time.Now()
 	l.start(t, port, o)
-	r.WaitLog(t, " as "+o.ID+" (")
+	comesIn(t, r, o.ID)
 	turned := strings.Count(r.Log(), fmt.Sprintf("client %q, address 127.0.0.1: told to come back", o.ID))
 	t.Logf("in after %v, told to come back %d times", time.Since(begin).Round(time.Millisecond), turned)
 	if turned == 0 {
@@ -57,6 +57,16 @@ func comesBack(t *testing.T, r *brokertest.Running, l library, port int, o mqtt.
 
 // backOff is how long a library may pause that pauses for longer each time.
 const backOff = 20 * time.Second
+
+// comesIn waits until a client is in.
+func comesIn(t *testing.T, r *brokertest.Running, id string) {
+	t.Helper()
+	in := " as " + id + " ("
+	for deadline := time.Now().Add(backOff); !strings.Contains(r.Log(), in) && time.Now().Before(deadline); {
+		time.Sleep(100 * time.Millisecond)
+	}
+	r.WaitLog(t, in)
+}
 
 // A database that is down when they come, and for a while then, is no reason for them
 // to give up.
@@ -84,11 +94,7 @@ func TestLibrariesOutlastAnOutage(t *testing.T) {
 						r.WaitLog(t, fmt.Sprintf("client %q, address 127.0.0.1: unavailable", o.ID))
 						waits()
 						<-up
-						in := " as " + o.ID + " ("
-						for deadline := time.Now().Add(backOff); !strings.Contains(r.Log(), in) && time.Now().Before(deadline); {
-							time.Sleep(100 * time.Millisecond)
-						}
-						r.WaitLog(t, in)
+						comesIn(t, r, o.ID)
 					})
 				})
 			}
