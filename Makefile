@@ -63,7 +63,7 @@ demo:
 demo-mysql:
 	scripts/demo-mysql
 
-## image-test  build the image and run it, without a registry (as root, 15 minutes)
+## image-test  build the image and run it, without a registry (as root, up to 20 minutes)
 image-test:
 	scripts/image-test
 
