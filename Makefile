@@ -6,7 +6,8 @@ PREFIX ?= /usr
 # its packages bring for zsh apart. Elsewhere, and below /usr/local, neither is so.
 # A broker looks nowhere by itself: its configuration names the plugin by its path.
 ifeq ($(PREFIX),/usr)
-MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null || dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null)
+MULTIARCH := $(shell $(CC) -print-multiarch 2>/dev/null || dpkg-architecture -qDEB_HOST_MULTIARCH 2>/dev/null || \
+	dpkg-query -L "libc6:$$(dpkg --print-architecture 2>/dev/null)" 2>/dev/null | sed -n 's:^.*/lib/\([^/]*\)/libc\.so\.6$$:\1:p')
 endif
 PLUGINDIR ?= $(PREFIX)/lib/$(if $(MULTIARCH),$(MULTIARCH)/)mosquitto
 BINDIR    ?= $(PREFIX)/bin

@@ -190,9 +190,68 @@ func TestUninstall(t *testing.T) {
 		}
 		others = append(others, "0644 "+name)
 	}
+	empty := []string{"/usr/share/doc/mosquitto-go-auth/conf/others", "/usr/lib/others/empty", "/usr/share/others"}
+	for _, name := range empty {
+		if err := os.MkdirAll(root+name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	makeInstall(t, "install", root, "PLUGINDIR=/usr/lib")
+	makeInstall(t, "uninstall", root, "PLUGINDIR=/usr/lib")
 	makeInstall(t, "uninstall", root)
+	for _, name := range empty {
+		if _, err := os.Stat(root + name); err != nil {
+			t.Errorf("it takes somebody else's directory away: %v", err)
+		}
+	}
 	compare(t, listing(t, root), others)
 	makeInstall(t, "uninstall", root) // where nothing is, nothing is wrong
+}
+
+// Where neither a compiler nor dpkg-dev is, libc tells where Debian keeps libraries.
+func TestPluginDirectory(t *testing.T) {
+	want, err := exec.Command("gcc", "-print-multiarch").Output()
+	if err != nil || len(want) < 2 {
+		t.Skip("no Debian's gcc to compare with")
+	}
+	without := t.TempDir()
+	if err := os.WriteFile(without+"/dpkg-architecture", []byte("#!/bin/sh\nexit 1\n"), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("make", "-s", "-C", top, "--eval", "where: ; @echo $(PLUGINDIR)", "where", "CC=false")
+	cmd.Env = append(os.Environ(), "PATH="+without+":"+os.Getenv("PATH"))
+	out, err := cmd.CombinedOutput()
+	if want := "/usr/lib/" + strings.TrimSpace(string(want)) + "/mosquitto\n"; err != nil || string(out) != want {
+		t.Errorf("the plugin goes to %q, want %q: %v", out, want, err)
+	}
+}
+
+// What make install puts there is whole: a text that the command does not print ends it.
+func TestInstallFails(t *testing.T) {
+	root, tree := t.TempDir(), t.TempDir()
+	for name, text := range map[string]string{"go-auth.so": "", "go-auth": "#!/bin/sh\n[ $# = 1 ] && [ ! -e \"$0.asked\" ] && touch \"$0.asked\"\n"} {
+		if err := os.MkdirAll(tree+"/build", 0o755); err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(tree+"/build/"+name, []byte(text), 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	script := tree + "/scripts/install"
+	if err := os.MkdirAll(filepath.Dir(script), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(script, read(t, filepath.Join(top, "scripts/install")), 0o755); err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(script, "install")
+	cmd.Env = append(os.Environ(), "DESTDIR="+root, "PLUGINDIR=/p", "BINDIR=/b", "DOCDIR=/d", "MANDIR=/m", "BASHDIR=/c", "ZSHDIR=/z", "FISHDIR=/f")
+	if out, err := cmd.CombinedOutput(); err == nil {
+		t.Errorf("it succeeds without a man page: %s", out)
+	}
+	if _, err := os.Stat(root + "/m/man1/go-auth.1"); err == nil {
+		t.Error("it lays an empty man page")
+	}
 }
 
 // Below /usr/local, Debian has no directories for each architecture, and others
