@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"mosquitto-go-auth/backends"
@@ -44,22 +45,35 @@ func declareACL(f *flag.FlagSet) action {
 		}
 		defer done()
 		x := e.Explain(c)
+		var logins []plugin.Opinion
+		if *explain && x.Name != "" && x.Fault == "" && x.Answer != plugin.NotJudged {
+			logins, _ = e.Opinions(x.Name, c.ClientID)
+		}
 		e.Drain()
 		status := s.judged(&x, c)
 		if *explain && x.Answer != plugin.NotJudged {
-			printReasons(s.out, &x, c)
-			if x.Name != "" && x.Fault == "" && unheardOf(e, x.Name, c.ClientID) {
+			if unheardOf(logins) {
 				fmt.Fprintf(s.out, "no backend has a password for %s, who cannot log in with one\n", shown(x.Name))
 			}
+			noUsers(&x, logins)
+			printReasons(s.out, &x, c)
 		}
 		return status
 	}
 }
 
+// noUsers takes over which backends have rules for the name, but no such user: one
+// that is asked for rights alone does not tell.
+func noUsers(x *plugin.Explanation, logins []plugin.Opinion) {
+	for i := range x.Opinions {
+		o := &x.Opinions[i]
+		o.NoUser = slices.ContainsFunc(logins, func(l plugin.Opinion) bool { return l.Backend == o.Backend && l.NoUser })
+	}
+}
+
 // unheardOf tells whether the backends are asked for passwords, all answer, and
 // none has one for the name.
-func unheardOf(e *plugin.Engine, name, clientID string) bool {
-	list, _ := e.Opinions(name, clientID)
+func unheardOf(list []plugin.Opinion) bool {
 	asked := false
 	for _, o := range list {
 		if o.Err != nil || o.Hash != "" || o.HashErr != nil {
@@ -203,7 +217,7 @@ func printRules(to io.Writer, o *plugin.Opinion, c plugin.ACLCheck) {
 		printOpinion(to, o)
 		return
 	}
-	fmt.Fprintf(to, "%sknows %s\n", title(o), subject(o))
+	fmt.Fprint(to, title(o), acquaintance(o), "\n")
 	switch {
 	case o.Unjudged(c.Access) && len(o.Rules.Remarks) == 0:
 		fmt.Fprintf(to, "    subscriptions are not judged, but no rule lets through anything of %s\n", shown(c.Topic))
