@@ -92,7 +92,12 @@ var accessWords = map[string]backends.Access{
 
 // checkOf reads the question.
 func checkOf(args []string, named bool) (c plugin.ACLCheck, err error) {
-	if len(args) != 4 {
+	switch missing := len(args) == 3 && accessWords[args[2]] != 0; {
+	case missing && named:
+		return c, errors.New("the client id is missing: USER CLIENT TOPIC r|w|s")
+	case missing:
+		return c, errors.New("the client id is missing: --anonymous CLIENT TOPIC r|w|s")
+	case len(args) != 4:
 		return c, errors.New("write whose right, from which client, to which topic, and r, w or s")
 	}
 	c = plugin.ACLCheck{Username: args[0], HasUsername: named, ClientID: args[1], Topic: args[2], Access: accessWords[args[3]]}
@@ -102,7 +107,7 @@ func checkOf(args []string, named bool) (c plugin.ACLCheck, err error) {
 	case c.Topic == "":
 		return c, errors.New("the topic is empty")
 	case c.Access != backends.Subscribe && strings.ContainsAny(c.Topic, "+#"):
-		return c, fmt.Errorf("%.100q is a filter; a message has a topic without + and #, and only s asks about filters", c.Topic)
+		return c, fmt.Errorf("%.100q is a filter; a message has a topic without + and #, and only s asks about filters: write s in place of %s, or a topic", c.Topic, args[3])
 	}
 	if c.Access == backends.Subscribe {
 		if filter := acl.Unshared(c.Topic, c.Access); filter != "" {
