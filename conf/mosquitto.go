@@ -45,7 +45,14 @@ type Listener struct {
 	Port    int    // 0 for a Unix socket
 	Address string // "" for all addresses; the path of a Unix socket
 	At      Position
-	Scope   // its own; of these only AllowAnonymous counts unless per_listener_settings is given
+
+	Protocol  string // "" for MQTT, or websockets, http_api, as it is written
+	TLS       bool
+	Keyed     bool   // with TLS: clients need a certificate, or a pre-shared key
+	Proxy     bool   // a proxy in front of it tells of each client's address first
+	Interface string // the network interface to whose addresses it is bound; "" for any
+
+	Scope // its own; of these only AllowAnonymous counts unless per_listener_settings is given
 }
 
 func (l *Listener) String() string {

@@ -188,12 +188,16 @@ func (s *section) setting(key, value string) {
 		s.denySpecialChars()
 	case "user":
 		s.text(value, &s.file.User)
+	case "enable_proxy_protocol": // makes no listener
+		if s.listener != nil {
+			s.listener.speak(key, value)
+		}
 	default:
-		s.other(key)
+		s.other(key, value)
 	}
 }
 
-// Settings that File does not hold, but that have a bearing on those it does.
+// Settings that have a bearing on those that File holds.
 var (
 	secures = []string{"allow_zero_length_clientid", "auto_id_prefix", "psk_file"}
 	implies = []string{"bind_interface", "capath", "certfile", "ciphers", "ciphers_tls1.3", "crlfile",
@@ -202,12 +206,13 @@ var (
 		"use_identity_as_username", "use_subject_as_username", "use_username_as_clientid"}
 )
 
-func (s *section) other(key string) {
+func (s *section) other(key, value string) {
 	switch {
 	case slices.Contains(secures, key):
 		s.scope()
 	case slices.Contains(implies, key):
 		s.implyListener()
+		s.listener.speak(key, value)
 	case strings.HasPrefix(key, "auth_"), strings.HasPrefix(key, "plugin"):
 		s.fault("the broker has no such setting; for an option of a plugin write auth_opt_NAME or plugin_opt_NAME")
 	case leadingName(key) != key, strings.ToLower(key) != key:

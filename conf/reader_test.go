@@ -45,7 +45,16 @@ func describe(f *File) string {
 	show("per_listener_settings", f.PerListener)
 	scope("", f.Scope)
 	for _, l := range f.Listeners {
-		fmt.Fprintf(&b, "listener %s (%s), anonymous %v\n", l, l.At, f.Anonymous(l))
+		fmt.Fprintf(&b, "listener %s (%s), anonymous %v", l, l.At, f.Anonymous(l))
+		for _, how := range []struct {
+			so   bool
+			text string
+		}{{l.Protocol != "", l.Protocol}, {l.TLS, "TLS"}, {l.Keyed, "keyed"}, {l.Proxy, "proxy"}, {l.Interface != "", "at " + l.Interface}} {
+			if how.so {
+				b.WriteString(", " + how.text)
+			}
+		}
+		b.WriteString("\n")
 		scope("  ", f.For(l))
 	}
 	for _, p := range f.Plugins {

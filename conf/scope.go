@@ -98,3 +98,26 @@ func (s *section) implyListener() {
 	}
 	s.listener = s.implied
 }
+
+// speak takes over a setting that tells how a listener is to be spoken to. What is
+// wrong with its value the broker says.
+func (l *Listener) speak(key, value string) {
+	value = strings.Trim(value, " \t\v\f\r")
+	switch word, _, _ := strings.Cut(value, " "); key {
+	case "protocol":
+		l.Protocol = word
+		if word == "mqtt" {
+			l.Protocol = ""
+		}
+	case "certfile":
+		l.TLS = true
+	case "psk_hint":
+		l.TLS, l.Keyed = true, true
+	case "require_certificate":
+		l.Keyed = l.Keyed || word == "true" || word == "1"
+	case "enable_proxy_protocol":
+		l.Proxy = word != ""
+	case "bind_interface":
+		l.Interface = value
+	}
+}

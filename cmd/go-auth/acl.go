@@ -5,6 +5,7 @@ import (
 	"flag"
 	"fmt"
 	"io"
+	"slices"
 	"strings"
 
 	"mosquitto-go-auth/backends"
@@ -44,22 +45,35 @@ func declareACL(f *flag.FlagSet) action {
 		}
 		defer done()
 		x := e.Explain(c)
+		var logins []plugin.Opinion
+		if *explain && x.Name != "" && x.Fault == "" && x.Answer != plugin.NotJudged {
+			logins, _ = e.Opinions(x.Name, c.ClientID)
+		}
 		e.Drain()
 		status := s.judged(&x, c)
 		if *explain && x.Answer != plugin.NotJudged {
-			printReasons(s.out, &x, c)
-			if x.Name != "" && x.Fault == "" && unheardOf(e, x.Name, c.ClientID) {
+			if unheardOf(logins) {
 				fmt.Fprintf(s.out, "no backend has a password for %s, who cannot log in with one\n", shown(x.Name))
 			}
+			noUsers(&x, logins)
+			printReasons(s.out, &x, c)
 		}
 		return status
 	}
 }
 
+// noUsers takes over which backends have rules for the name, but no such user: one
+// that is asked for rights alone does not tell.
+func noUsers(x *plugin.Explanation, logins []plugin.Opinion) {
+	for i := range x.Opinions {
+		o := &x.Opinions[i]
+		o.NoUser = slices.ContainsFunc(logins, func(l plugin.Opinion) bool { return l.Backend == o.Backend && l.NoUser })
+	}
+}
+
 // unheardOf tells whether the backends are asked for passwords, all answer, and
 // none has one for the name.
-func unheardOf(e *plugin.Engine, name, clientID string) bool {
-	list, _ := e.Opinions(name, clientID)
+func unheardOf(list []plugin.Opinion) bool {
 	asked := false
 	for _, o := range list {
 		if o.Err != nil || o.Hash != "" || o.HashErr != nil {
@@ -78,7 +92,12 @@ var accessWords = map[string]backends.Access{
 
 // checkOf reads the question.
 func checkOf(args []string, named bool) (c plugin.ACLCheck, err error) {
-	if len(args) != 4 {
+	switch missing := len(args) == 3 && accessWords[args[2]] != 0; {
+	case missing && named:
+		return c, errors.New("the client id is missing: USER CLIENT TOPIC r|w|s")
+	case missing:
+		return c, errors.New("the client id is missing: --anonymous CLIENT TOPIC r|w|s")
+	case len(args) != 4:
 		return c, errors.New("write whose right, from which client, to which topic, and r, w or s")
 	}
 	c = plugin.ACLCheck{Username: args[0], HasUsername: named, ClientID: args[1], Topic: args[2], Access: accessWords[args[3]]}
@@ -88,7 +107,7 @@ func checkOf(args []string, named bool) (c plugin.ACLCheck, err error) {
 	case c.Topic == "":
 		return c, errors.New("the topic is empty")
 	case c.Access != backends.Subscribe && strings.ContainsAny(c.Topic, "+#"):
-		return c, fmt.Errorf("%.100q is a filter; a message has a topic without + and #, and only s asks about filters", c.Topic)
+		return c, fmt.Errorf("%.100q is a filter; a message has a topic without + and #, and only s asks about filters: write s in place of %s, or a topic", c.Topic, args[3])
 	}
 	if c.Access == backends.Subscribe {
 		if filter := acl.Unshared(c.Topic, c.Access); filter != "" {
@@ -203,7 +222,7 @@ func printRules(to io.Writer, o *plugin.Opinion, c plugin.ACLCheck) {
 		printOpinion(to, o)
 		return
 	}
-	fmt.Fprintf(to, "%sknows %s\n", title(o), subject(o))
+	fmt.Fprint(to, title(o), acquaintance(o), "\n")
 	switch {
 	case o.Unjudged(c.Access) && len(o.Rules.Remarks) == 0:
 		fmt.Fprintf(to, "    subscriptions are not judged, but no rule lets through anything of %s\n", shown(c.Topic))

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"flag"
+	"slices"
+	"strings"
 
 	"mosquitto-go-auth/backends"
 	"mosquitto-go-auth/backends/all"
@@ -127,7 +129,7 @@ func (c *checkup) instance(ctx context.Context, file *conf.File, p *conf.Plugin)
 		in.Listeners = append(in.Listeners, l.String())
 	}
 	for _, b := range r.Backends {
-		in.Backends = append(in.Backends, c.finding(in.place, b))
+		in.Backends = append(in.Backends, c.finding(p, b))
 		c.warnings(refused(p, b))
 	}
 	c.Instances = append(c.Instances, in)
@@ -135,18 +137,41 @@ func (c *checkup) instance(ctx context.Context, file *conf.File, p *conf.Plugin)
 }
 
 // finding takes over what there is to say of a backend.
-func (c *checkup) finding(at place, b plugin.Finding) finding {
+func (c *checkup) finding(p *conf.Plugin, b plugin.Finding) finding {
 	f := finding{Name: b.Name, Checks: words(b.Checks), Asked: b.Asked}
 	if b.Err != nil {
 		f.Error = b.Err.Error()
 	}
+	add := func(s severity, text string) {
+		l := about(p, text)
+		c.Remarks = append(c.Remarks, remark{Severity: s, place: place(l.At), Option: l.Key, Backend: b.Name, Text: text})
+	}
 	for _, fault := range b.Faults {
-		c.Remarks = append(c.Remarks, remark{Severity: isFault, place: at, Backend: b.Name, Text: fault.Error()})
+		add(isFault, fault.Error())
 	}
 	for _, n := range b.Notes {
-		c.Remarks = append(c.Remarks, remark{Severity: isWarning, place: at, Backend: b.Name, Text: n})
+		add(isWarning, n)
 	}
 	return f
+}
+
+// about finds the option that a backend's text names first, or else the line that
+// loads the plugin. Former names, such as user, are words too: they count at the
+// beginning and in brackets.
+func about(p *conf.Plugin, text string) conf.Line {
+	for i, word := range strings.Fields(text) {
+		word = strings.TrimRight(word, ",.:;")
+		name := strings.Trim(word, "()")
+		if i > 0 && word != "("+name+")" && !strings.Contains(name, "_") {
+			continue
+		}
+		for _, l := range slices.Backward(p.Options) {
+			if l.Key == name {
+				return l
+			}
+		}
+	}
+	return conf.Line{At: p.At}
 }
 
 func words(c backends.Checks) []string {

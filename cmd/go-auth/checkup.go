@@ -132,7 +132,7 @@ func (c *checkup) print(to io.Writer) {
 
 func (r remark) String() string {
 	text := string(r.Severity) + ": "
-	if r.Option != "" {
+	if r.Option != "" && r.Backend == "" { // whose text names it
 		text += "option " + r.Option + ": "
 	}
 	if r.Backend != "" {

@@ -3,10 +3,9 @@ package main
 import (
 	"cmp"
 	"context"
-	"errors"
 	"flag"
 	"fmt"
-	"os"
+	"net"
 	"slices"
 	"strings"
 	"time"
@@ -25,13 +24,14 @@ nobody's session is touched. It leaves two or three lines in the broker's log.
 
 A Mosquitto has one thread, so one listener stands for all: the first without TLS,
 or else with it. Where all want a client's certificate or a pre-shared key, the
-answer is that the broker refuses the handshake for the lack of it.
+answer is that the broker refuses the handshake for the lack of it. Listeners with
+enable_proxy_protocol, or of the protocol http_api, cannot be asked so.
 
 It says nothing of the plugin, without which the broker would not have started, nor
 of the stores, which ` + "`go-auth check`" + ` asks: a broker that cannot ask its database
 still serves those who are connected.
 `,
-		status: [3]string{"the broker answers", "it does not, within 3 seconds", "cannot tell: FILE cannot be read, or has no such listener"},
+		status: [3]string{"the broker answers", "it does not, within 3 seconds", "cannot tell: FILE cannot be read, or has no such listener, or none that can be asked"},
 		declare: func(f *flag.FlagSet) action {
 			path := configFlag(f)
 			listener := f.String("listener", "", "`PORT` of the listener to ask; or ADDRESS:PORT, or the path of a socket")
@@ -49,9 +49,14 @@ func health(s streams, path, listener string) int {
 		s.complain(err)
 		return exitUsage
 	}
+	host, err := d.host()
+	if err != nil {
+		s.complain(err)
+		return exitUsage
+	}
 	ctx, cancel := context.WithTimeout(context.Background(), healthPatience)
 	defer cancel()
-	if err := d.ask(ctx); err != nil {
+	if err := d.ask(ctx, host); err != nil {
 		fmt.Fprintf(s.out, "%s: the broker does not answer: %v\n", d, err)
 		return exitBad
 	}
@@ -59,18 +64,17 @@ func health(s streams, path, listener string) int {
 	return exitGood
 }
 
-// door is a listener, and what is spoken there.
-type door struct {
-	*conf.Listener
-	tls, keyed, websockets bool // keyed: it wants a certificate, or a pre-shared key
-}
+// door is a listener that can be asked.
+type door struct{ *conf.Listener }
+
+func (d door) websockets() bool { return d.Protocol == "websockets" }
 
 func (d door) String() string {
 	text := d.Listener.String()
-	if d.tls {
+	if d.TLS {
 		text += ", TLS"
 	}
-	if d.websockets {
+	if d.websockets() {
 		text += ", websockets"
 	}
 	return text
@@ -79,9 +83,8 @@ func (d door) String() string {
 // doorOf chooses the listener to ask; name is "" where any will do. Faults of the
 // configuration do not count: the broker that runs has read it before they were made.
 func doorOf(path, name string) (door, error) {
-	file, err := conf.ReadFile(path)
-	var faults conf.Faults
-	if err != nil && !errors.As(err, &faults) {
+	file, err := readConfig(path)
+	if file == nil {
 		return door{}, err
 	}
 	listeners := file.Listeners
@@ -89,25 +92,40 @@ func doorOf(path, name string) (door, error) {
 		listeners = []*conf.Listener{{Port: 1883, Address: "127.0.0.1"}} // the broker's default
 	}
 	var doors []door
+	var closed []string
 	for _, l := range listeners {
 		if name != "" && !isListener(l, name) {
 			continue
 		}
-		d, err := spokenAt(l)
-		if err != nil {
-			return door{}, err
+		if why := unaskable(l); why != "" {
+			closed = append(closed, fmt.Sprintf("%s %s", l, why))
+			continue
 		}
-		doors = append(doors, d)
+		doors = append(doors, door{l})
 	}
-	if len(doors) == 0 {
-		return door{}, fmt.Errorf("%s: there is no listener %q", path, name)
+	switch {
+	case len(doors) > 0:
+		return slices.MinFunc(doors, func(a, b door) int { return cmp.Compare(a.hurdles(), b.hurdles()) }), nil
+	case len(closed) > 0:
+		return door{}, fmt.Errorf("%s: no listener that can be asked: %s", path, strings.Join(closed, "; "))
 	}
-	return slices.MinFunc(doors, func(a, b door) int { return cmp.Compare(a.hurdles(), b.hurdles()) }), nil
+	return door{}, fmt.Errorf("%s: there is no listener %q", path, name)
+}
+
+// unaskable says why a listener that works would not answer, "" if it would.
+func unaskable(l *conf.Listener) string {
+	switch {
+	case l.Protocol == "http_api":
+		return "does not speak MQTT (protocol http_api)"
+	case l.Proxy:
+		return "answers a proxy only (enable_proxy_protocol)"
+	}
+	return ""
 }
 
 // hurdles are what stands between us and an answer, the highest first.
 func (d door) hurdles() (n int) {
-	for _, hurdle := range []bool{d.keyed, d.tls, d.websockets} {
+	for _, hurdle := range []bool{d.Keyed, d.TLS, d.websockets()} {
 		n *= 2
 		if hurdle {
 			n++
@@ -116,35 +134,23 @@ func (d door) hurdles() (n int) {
 	return n
 }
 
-// spokenAt reads the lines below a listener's, to the next one or the end of the
-// file.
-func spokenAt(l *conf.Listener) (door, error) {
-	d := door{Listener: l}
-	if l.At.File == "" {
-		return d, nil
+// host is where to find the listener: "" is this host.
+func (d door) host() (string, error) {
+	if d.Interface == "" || d.Address != "" || d.Port == 0 {
+		return d.Address, nil
 	}
-	text, err := os.ReadFile(l.At.File)
+	found, err := net.InterfaceByName(d.Interface)
 	if err != nil {
-		return d, err
+		return "", fmt.Errorf("the network interface %s (bind_interface): %w", d.Interface, err)
 	}
-	lines := strings.Split(string(text), "\n")
-	for i, line := range lines[min(l.At.Line-1, len(lines)):] { // it may have become shorter
-		key, value, _ := strings.Cut(strings.TrimSpace(line), " ")
-		value = strings.TrimSpace(value)
-		switch key {
-		case "listener":
-			if i > 0 {
-				return d, nil
-			}
-		case "protocol":
-			d.websockets = value == "websockets"
-		case "certfile":
-			d.tls = true
-		case "psk_hint":
-			d.tls, d.keyed = true, true
-		case "require_certificate":
-			d.keyed = d.keyed || value == "true" || value == "1"
+	addresses, err := found.Addrs()
+	if err != nil {
+		return "", err
+	}
+	for _, a := range addresses { // of the IPv4 first
+		if ip, ok := a.(*net.IPNet); ok && !ip.IP.IsLinkLocalUnicast() {
+			return ip.IP.String(), nil
 		}
 	}
-	return d, nil
+	return "", fmt.Errorf("the network interface %s (bind_interface) has no address", d.Interface)
 }

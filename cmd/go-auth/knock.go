@@ -19,9 +19,9 @@ var strangeConnect = []byte{0x10, 12, 0, 4, 'M', 'Q', 'T', 'T', 0, 2, 0, 10, 0, 
 
 const connack = 0x20
 
-// ask returns nil if the broker answers at the door.
-func (d door) ask(ctx context.Context) error {
-	network, address := "tcp", net.JoinHostPort(d.Address, strconv.Itoa(d.Port)) // no host, and any address, are this one
+// ask returns nil if the broker answers at the door, on a host.
+func (d door) ask(ctx context.Context, host string) error {
+	network, address := "tcp", net.JoinHostPort(host, strconv.Itoa(d.Port)) // no host, and any address, are this one
 	if d.Port == 0 {
 		network, address = "unix", d.Address
 	}
@@ -36,13 +36,13 @@ func (d door) ask(ctx context.Context) error {
 			return err
 		}
 	}
-	if !d.tls {
+	if !d.TLS {
 		return d.converse(conn)
 	}
 	// Whose certificate it is does not matter: nothing secret is sent.
 	secure := tls.Client(conn, &tls.Config{InsecureSkipVerify: true})
 	err = secure.HandshakeContext(ctx)
-	if d.keyed && (err == nil || refusal(err)) {
+	if d.Keyed && (err == nil || refusal(err)) {
 		return nil // it has answered; with TLS 1.3 it asks for the certificate only then
 	}
 	if err != nil {
@@ -61,7 +61,7 @@ func refusal(err error) bool {
 func (d door) converse(conn net.Conn) error {
 	r := bufio.NewReader(conn)
 	packet := strangeConnect
-	if d.websockets {
+	if d.websockets() {
 		if err := upgrade(conn, r); err != nil {
 			return err
 		}
@@ -71,7 +71,7 @@ func (d door) converse(conn net.Conn) error {
 	if _, err := conn.Write(packet); err != nil {
 		return err
 	}
-	if d.websockets {
+	if d.websockets() {
 		if _, err := r.Discard(2); err != nil { // the head of the answer's frame
 			return err
 		}

@@ -91,10 +91,8 @@ func printOpinion(to io.Writer, o *plugin.Opinion) {
 	case !o.Known:
 		fmt.Fprintf(to, "does not know %s\n", subject(o))
 		return
-	case o.NoUser:
-		fmt.Fprintf(to, "has no user %s, but rules that hold for the name\n", subject(o))
 	default:
-		fmt.Fprintf(to, "knows %s%s\n", subject(o), passwordState(o))
+		fmt.Fprintf(to, "%s%s\n", acquaintance(o), passwordState(o))
 	}
 	if whole := wholly(o); whole != "" {
 		fmt.Fprintf(to, "    %s\n", whole)
@@ -113,9 +111,19 @@ func printOpinion(to io.Writer, o *plugin.Opinion) {
 	}
 }
 
+// acquaintance says how a backend knows who it was asked about.
+func acquaintance(o *plugin.Opinion) string {
+	if o.NoUser {
+		return fmt.Sprintf("has no user %s, but rules that hold for the name", subject(o))
+	}
+	return "knows " + subject(o)
+}
+
 // passwordState says whether the user can log in by what a backend has.
 func passwordState(o *plugin.Opinion) string {
 	switch {
+	case o.NoUser:
+		return ""
 	case o.Expired:
 		return ", but the account has expired"
 	case !o.Tried:

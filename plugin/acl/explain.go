@@ -208,11 +208,11 @@ func (q question) near(r backends.Rule) (nearness, string) {
 // unfilled says why a rule with placeholders does not match that would match if
 // they stood for something else.
 func (q question) unfilled(r backends.Rule) string {
-	levels := strings.Split(r.Pattern, "/")
-	var filled []string
+	levels, topic := strings.Split(r.Pattern, "/"), strings.Split(q.topic, "/")
+	filled := map[int]string{}
 	for i, l := range levels {
 		if strings.Contains(l, "%u") || strings.Contains(l, "%c") {
-			filled = append(filled, l)
+			filled[i] = l
 			levels[i] = "+"
 		}
 	}
@@ -226,9 +226,8 @@ func (q question) unfilled(r backends.Rule) string {
 		}
 		return ""
 	}
-	text := strings.Join(filled, "/")
 	for _, p := range q.placeholders() {
-		if !strings.Contains(text, p.mark) {
+		if !strings.Contains(r.Pattern, p.mark) {
 			continue
 		}
 		if p.value == "" {
@@ -238,7 +237,12 @@ func (q question) unfilled(r backends.Rule) string {
 			return p.mark + " matches nothing: the " + p.what + " has a +, # or /"
 		}
 	}
-	return fmt.Sprintf("asks for %q where the topic has something else", q.fill(text))
+	for i, has := range topic {
+		if wants := q.fill(filled[i]); wants != "" && wants != has {
+			return fmt.Sprintf("asks for %q where the topic has %q", wants, has)
+		}
+	}
+	return ""
 }
 
 type mark struct{ mark, value, what string }
