@@ -7,17 +7,22 @@
 package main
 
 import (
+	"cmp"
 	"encoding/csv"
+	"errors"
 	"fmt"
 	"image/color"
 	"math"
 	"os"
+	"path/filepath"
 	"strconv"
+	"strings"
 
 	"gonum.org/v1/plot"
 	"gonum.org/v1/plot/font"
 	"gonum.org/v1/plot/plotter"
 	"gonum.org/v1/plot/vg"
+	"gonum.org/v1/plot/vg/draw"
 )
 
 func main() {
@@ -36,11 +41,28 @@ func run(table, picture string) error {
 	if err != nil {
 		return err
 	}
-	p, err := draw(curves)
+	p, err := plotted(curves)
 	if err != nil {
 		return err
 	}
-	return p.Save(9*vg.Inch, 4.5*vg.Inch, picture)
+	return save(p, picture)
+}
+
+// save draws with an edge around, into which the strokes and letters at the border of
+// the plot reach.
+func save(p *plot.Plot, picture string) error {
+	const edge = 12
+	c, err := draw.NewFormattedCanvas(9*vg.Inch, 4.5*vg.Inch, strings.TrimPrefix(filepath.Ext(picture), "."))
+	if err != nil {
+		return err
+	}
+	p.Draw(draw.Crop(draw.New(c), edge, -edge, edge, -edge))
+	f, err := os.Create(picture)
+	if err != nil {
+		return err
+	}
+	_, err = c.WriteTo(f)
+	return errors.Join(err, f.Close())
 }
 
 // A curve is the longest latency in each short span of time.
@@ -96,19 +118,25 @@ var colours = []color.Color{
 	color.RGBA{0xcc, 0x79, 0xa7, 0xff},
 }
 
+// names are what the curves of the bench are called in the picture.
+var names = map[string]string{
+	"ours, delayed (MQTT 3.1.1)":     "mosquitto-go-auth, MQTT 3.1.1",
+	"ours, by stall credit (MQTT 5)": "mosquitto-go-auth, MQTT 5",
+}
+
 // least is what the scale begins with: nothing is faster, and 0 has no place on it.
 const least = 0.05
 
-func draw(curves []curve) (*plot.Plot, error) {
+func plotted(curves []curve) (*plot.Plot, error) {
 	plot.DefaultFont = font.Font{Typeface: "Liberation", Variant: "Sans"}
 	plotter.DefaultFont = plot.DefaultFont
 	p := plot.New()
-	p.Title.Text = "How long a bystander's message takes while a storm of logins arrives"
+	p.Title.Text = "How long another client's message takes while a storm of logins arrives"
 	p.X.Label.Text = "seconds since the storm began"
 	p.Y.Label.Text = "milliseconds, the longest in each 50 ms"
 	p.Y.Scale = plot.LogScale{}
 	p.Y.Tick.Marker = decades{}
-	p.Y.Min, p.Y.Max = least, 1
+	p.X.Min, p.Y.Min, p.Y.Max = 0, least, 1
 	p.Legend.Top = true
 	p.Legend.Padding = vg.Points(3)
 	p.Title.Padding = vg.Points(6)
@@ -124,9 +152,23 @@ func draw(curves []curve) (*plot.Plot, error) {
 		line.Color = colours[i%len(colours)]
 		line.Width = vg.Points(1)
 		p.Add(line)
-		p.Legend.Add(c.name, line)
+		p.Legend.Add(cmp.Or(names[c.name], c.name), line)
 	}
+	p.X.Tick.Marker, p.X.Max = seconds(p.X.Max)
 	return p, nil
+}
+
+// seconds returns the marks of a scale that reaches as far, and ends with a mark.
+func seconds(last float64) (marks plot.ConstantTicks, end float64) {
+	step := 1.0
+	if last > 10 {
+		step = 5
+	}
+	end = step * math.Max(1, math.Ceil(last/step))
+	for at := 0.0; at <= end; at += step {
+		marks = append(marks, plot.Tick{Value: at, Label: strconv.FormatFloat(at, 'f', -1, 64)})
+	}
+	return marks, end
 }
 
 // decades marks 0.1, 1, 10 … by plain numbers.
