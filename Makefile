@@ -40,6 +40,7 @@ test: export GOAUTH_PLUGIN = $(CURDIR)/build/go-auth.so
 test:
 	scripts/setup
 	scripts/brokers
+	scripts/clients
 	$(MAKE) all check
 	scripts/services sh -c 'go test -race $$(go list ./... | grep -v /test) && go test -race -count=1 ./test/...'
 	$(MAKE) sanitize
