@@ -41,6 +41,7 @@ test: export GOAUTH_PLUGIN = $(CURDIR)/build/go-auth.so
 test:
 	scripts/setup
 	scripts/brokers
+	scripts/clients
 	$(MAKE) all check
 	scripts/services sh -c 'go test -race $$(go list ./... | grep -v /test) && go test -race -count=1 ./test/...'
 	$(MAKE) sanitize
@@ -87,8 +88,9 @@ bench:
 	scripts/setup
 	scripts/brokers
 	$(MAKE) build/go-auth.so
-	go run ./test/bench -csv build/storm.csv all
-	go -C test/bench/plot run . $(CURDIR)/build/storm.csv $(CURDIR)/test/bench/storm.svg
+	rm -f build/storm.csv
+	go run ./test/bench -csv build/storm.csv all; missed=$$?; \
+	go -C test/bench/plot run . $(CURDIR)/build/storm.csv $(CURDIR)/test/bench/storm.svg && exit $$missed
 
 ## install     put what was built, examples and documents under DESTDIR and PREFIX (/usr)
 install uninstall: export DESTDIR := $(DESTDIR)

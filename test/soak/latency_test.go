@@ -14,13 +14,17 @@ import (
 // broker.
 const connackMost = 2 * time.Millisecond
 
+// signalledMost is what it may take on a machine at work. Without the private signal,
+// the broker would wake up by itself after 54 to 100 ms.
+const signalledMost = 20 * time.Millisecond
+
 // TestLoginTime measures the time from CONNECT to CONNACK, one login at a time,
 // where each computes a cheap hash: the way to a worker, and the waking of the
 // broker. It does not fail by the slowest: the machine may be at work.
 func TestLoginTime(t *testing.T) {
-	logins := 50
+	logins, most := 50, signalledMost
 	if full() {
-		logins = 500
+		logins, most = 500, connackMost
 	}
 	var rows table
 	rows.add("broker", "client", "p50", "p90", "p99", "longest", "p50 may be")
@@ -38,8 +42,8 @@ func TestLoginTime(t *testing.T) {
 				way = "delayed"
 			}
 			rows.add(b.Version, fmt.Sprintf("MQTT %d, %s", version, way), fmt.Sprint(at(0.5)), fmt.Sprint(at(0.9)),
-				fmt.Sprint(at(0.99)), fmt.Sprint(at(1)), fmt.Sprint(connackMost))
-			if full() && at(0.5) > connackMost {
+				fmt.Sprint(at(0.99)), fmt.Sprint(at(1)), fmt.Sprint(most))
+			if at(0.5) > most {
 				t.Errorf("mosquitto %s, MQTT %d: the median login takes %v", b.Version, version, at(0.5))
 			}
 		}

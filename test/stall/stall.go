@@ -1,6 +1,7 @@
 // Package stall measures how long something takes, for tests of what is promised in
 // seconds. A machine that is shared may stand still for as long; what is promised is
-// about one that runs.
+// about one that runs. What takes less than a second is no matter for it: there, a
+// stall of the test's process may be the doing of what is tested.
 package stall
 
 import (
@@ -9,12 +10,12 @@ import (
 )
 
 const (
-	glance = 5 * time.Millisecond  // between two looks at the clock
-	least  = 20 * time.Millisecond // how late a look must come for a stall
+	glance = 5 * time.Millisecond   // between two looks at the clock
+	least  = 200 * time.Millisecond // between two that tell of a machine that stood still
 )
 
-// A Clock leaves out the time for which this process was not let run, and then, most
-// likely, no other either.
+// A Clock leaves out the times for which this process was not let run at all, when they
+// are so long that, most likely, no other was either.
 type Clock struct {
 	mu      sync.Mutex
 	last    time.Time     // the last look
@@ -61,7 +62,7 @@ func (c *Clock) look(now time.Time) (took, stood time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	passed := max(now.Sub(c.last), 0)
-	if passed > glance+least {
+	if passed > least {
 		c.stood += passed - glance
 		passed = glance
 	}

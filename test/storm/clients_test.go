@@ -13,6 +13,7 @@ import (
 
 	paho "github.com/eclipse/paho.mqtt.golang"
 
+	"mosquitto-go-auth/test/brokertest"
 	"mosquitto-go-auth/test/mqtt"
 )
 
@@ -67,22 +68,37 @@ func goPaho(retry bool) func(*testing.T, int, mqtt.Options) <-chan struct{} {
 func pythonPaho(t *testing.T, port int, o mqtt.Options) <-chan struct{} {
 	const python = "/usr/bin/python3" // see scripts/setup
 	if exec.Command(python, "-c", "import paho.mqtt.client").Run() != nil {
-		t.Skip("Python's paho is not installed; scripts/setup installs it")
+		missing(t, "Python's paho is not installed; scripts/setup installs it")
 	}
 	return run(t, python, append([]string{"testdata/client.py"}, words(port, o)...)...)
 }
 
 func mqttJS(module string, set ...string) func(*testing.T, int, mqtt.Options) <-chan struct{} {
 	return func(t *testing.T, port int, o mqtt.Options) <-chan struct{} {
-		path, err := filepath.Abs("../../build/clients/node_modules/" + module)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := os.Stat(path); err != nil {
-			t.Skip("MQTT.js is not there; scripts/clients fetches it")
-		}
-		return run(t, "node", slices.Concat([]string{"testdata/client.js", path}, words(port, o), set)...)
+		return run(t, "node", slices.Concat([]string{"testdata/client.js", moduleJS(t, module)}, words(port, o), set)...)
 	}
+}
+
+// moduleJS returns where a version of MQTT.js is.
+func moduleJS(t *testing.T, module string) string {
+	t.Helper()
+	path, err := filepath.Abs("../../build/clients/node_modules/" + module)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := os.Stat(path); err != nil {
+		missing(t, "MQTT.js is not there; scripts/clients fetches it")
+	}
+	return path
+}
+
+// missing ends a test that lacks a program: it is skipped, or fails in `make test`.
+func missing(t *testing.T, reason string) {
+	t.Helper()
+	if os.Getenv(brokertest.NoSkipEnv) != "" {
+		t.Fatal(reason)
+	}
+	t.Skip(reason)
 }
 
 // words are the arguments of the programs in testdata.
@@ -111,7 +127,7 @@ func mosquitto(program string, more ...string) func(*testing.T, int, mqtt.Option
 func run(t *testing.T, program string, args ...string) <-chan struct{} {
 	t.Helper()
 	if _, err := exec.LookPath(program); err != nil {
-		t.Skip(program + " is not installed; scripts/setup installs it")
+		missing(t, program+" is not installed; scripts/setup installs it")
 	}
 	var output bytes.Buffer
 	cmd := exec.Command(program, args...)

@@ -16,7 +16,6 @@ import (
 	"mosquitto-go-auth/test/brokertest"
 	"mosquitto-go-auth/test/mariadbtest"
 	"mosquitto-go-auth/test/mqtt"
-	"mosquitto-go-auth/test/stall"
 )
 
 func TestMain(m *testing.M) { os.Exit(mariadbtest.Main(m)) }
@@ -126,8 +125,7 @@ type stalls struct {
 const usual = 5 * time.Millisecond
 
 // watch measures how long the broker lets a client wait, by pings without pause,
-// until the function that it returns is called. While the machine stands still, that
-// is not the broker's doing.
+// until the function that it returns is called.
 func watch(t *testing.T, r *brokertest.Running, o mqtt.Options) (stop func() stalls) {
 	t.Helper()
 	c := mqtt.Login(t, r.Addr, o)
@@ -141,11 +139,11 @@ func watch(t *testing.T, r *brokertest.Running, o mqtt.Options) (stop func() sta
 				return
 			case <-time.After(time.Millisecond):
 			}
-			clock := stall.Start()
+			begin := time.Now()
 			if !c.Alive() {
 				s.longest = time.Hour // it has lost its connection
 			}
-			s.add(clock.Took())
+			s.add(time.Since(begin))
 		}
 	}()
 	return sync.OnceValue(func() stalls { close(over); return <-result })

@@ -3,9 +3,7 @@ package storm
 import (
 	"context"
 	"errors"
-	"os"
 	"os/exec"
-	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -69,16 +67,9 @@ func goPahoTalks(t *testing.T, url, name, password string) string {
 
 func mqttJSTalks(module string) func(t *testing.T, url, name, password string) string {
 	return func(t *testing.T, url, name, password string) string {
-		library, err := filepath.Abs("../../build/clients/node_modules/" + module)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := os.Stat(library); err != nil {
-			t.Skip("MQTT.js is not there; scripts/clients fetches it")
-		}
 		ctx, cancel := context.WithTimeout(t.Context(), backOff)
 		defer cancel()
-		out, err := exec.CommandContext(ctx, "node", "testdata/websocket.js", library, url, name, password).Output()
+		out, err := exec.CommandContext(ctx, "node", "testdata/websocket.js", moduleJS(t, module), url, name, password).Output()
 		if err != nil {
 			t.Errorf("node: %v", err)
 		}
