@@ -2,7 +2,9 @@ package broker_test
 
 import (
 	"fmt"
+	"os"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -345,11 +347,29 @@ func TestPendingEnds(t *testing.T) {
 	delaying(t, func(t *testing.T, b brokertest.Broker) {
 		passwd := account("ann", secret, quick) + "slow:$7$9999999$" + strings.Repeat("A", 16) + "$" + strings.Repeat("A", 86) + "==\n" // seconds
 		r := start(t, b, passwd, "plugin_opt_hash_limit 1\nplugin_opt_auth_timeout 500ms\nplugin_opt_hash_max_pbkdf2_iterations 10000000\n")
+		before := ticks(t, r)
 		pend(t, r, as("slow", "first"))
+		brokertest.WaitFor(t, "the first hash to be under way", func() bool { return ticks(t, r) > before+10 })
 		begin := time.Now()
 		c := pend(t, r, as("ann", "behind"))
 		if got := c.Connack(mqtt.Patience); got.Code != mqtt.NotAuthorized {
 			t.Errorf("who waited in vain for its turn: %v after %v, want a refusal", got.Code, time.Since(begin))
 		}
 	})
+}
+
+// ticks is how many hundredths of a second of a processor the broker has used by
+// itself (utime in proc_pid_stat(5)).
+func ticks(t *testing.T, r *brokertest.Running) int {
+	t.Helper()
+	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", r.PID))
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, fields, _ := strings.Cut(string(text), ") ")
+	n, err := strconv.Atoi(strings.Fields(fields)[11])
+	if err != nil {
+		t.Fatal(err)
+	}
+	return n
 }
