@@ -26,7 +26,7 @@ func hashGate() int { return max(runtime.GOMAXPROCS(0)-1, 1) }
 
 // control is the same broker with password_file and acl_file, while as many threads
 // burn CPU beside it as the plugin may have compute hashes. Its users have every right
-// below a topic of their name. It and they end with the call of end.
+// below a topic of their name. end stops it and the threads.
 func control(t *testing.T, b brokertest.Broker, lines string, names ...string) (r *brokertest.Running, end func()) {
 	t.Helper()
 	const rounds = 101
