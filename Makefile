@@ -69,7 +69,7 @@ demo-mysql:
 image-test:
 	scripts/image-test
 
-## storm       storms of logins with real clients, on a quiet machine (5 minutes)
+## storm       storms of logins with real clients, on a quiet machine (6 minutes)
 storm: export GOAUTH_STORM = 1
 storm: export GOAUTH_PLUGIN = $(CURDIR)/build/go-auth.so
 storm: build/go-auth.so

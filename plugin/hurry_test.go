@@ -75,6 +75,7 @@ func TestLoginWait(t *testing.T) {
 		b, _ := hurried(t, time.Second, "login_wait 80ms")
 		stall := took(func() { expect(t, "too slow", b.first(alice), plugin.ComeBack) })
 		expect(t, "waited", stall, 80*time.Millisecond)
+		expect(t, "counted", b.Counts().NoCredit.Load(), 1)
 		b.pass(time.Second)
 		stall = took(func() { expect(t, "when it comes back", b.first(alice), plugin.Accept) })
 		expect(t, "waited", stall, 0)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -44,6 +45,33 @@ func TestJournalOrderAndLevels(t *testing.T) {
 		j.close(&h)
 	}
 }
+
+// A name or an id is one line, of printed characters, and cut: whatever a client has
+// made of it, it can neither forge a line nor command a terminal.
+func TestClip(t *testing.T) {
+	const evil = "a\x1b[2J\r\n1: go-auth: user \"root\": accepted\x00\u202e"
+	for _, s := range []string{evil, strings.Repeat(evil, 65535/len(evil)), strings.Repeat("\x1b", 65535), strings.Repeat("\n", 65535)} {
+		var log recorder
+		j := &journal{limit: levels["info"].rank(), lines: make(chan line, 1), wake: func() {}}
+		j.logf(Info, "user %s, client %s: refused", clip(s), clip(s))
+		j.put(&log, <-j.lines)
+		text := log.String()
+		if i := strings.IndexFunc(text, func(r rune) bool { return !strconv.IsPrint(r) }); i != len(text)-1 || text[i] != '\n' {
+			t.Errorf("not one line of printed characters: %q", text)
+		}
+		if len(text) > 1000 {
+			t.Errorf("%d bytes of the log for a name and an id of %d", len(text), len(s))
+		}
+		if len(s) > maxClip && strings.Count(text, fmt.Sprintf("(%d bytes)", len(s))) != 2 {
+			t.Errorf("the lengths are not told: %s", text)
+		}
+	}
+}
+
+// recorder keeps what is written.
+type recorder struct{ strings.Builder }
+
+func (*recorder) Close() error { return nil }
 
 // Nobody waits for a journal that is full; what was lost is counted.
 func TestJournalFull(t *testing.T) {

@@ -263,6 +263,7 @@ func TestQueueFull(t *testing.T) {
 		for range 3 {
 			expect(t, "no room", b.first(client{id: "a2", name: "alice", password: right}), plugin.ComeBack)
 		}
+		expect(t, "counted", b.Counts().QueueFull.Load(), 3)
 		release()
 		b.settle()
 		if first == plugin.Pending {
@@ -270,6 +271,24 @@ func TestQueueFull(t *testing.T) {
 		}
 		expect(t, "room again", b.enter(client{id: "a2", name: "alice", password: right}), plugin.Accept)
 		expect(t, "wants nothing more", b.tick(), false)
+	})
+}
+
+// An address has its share of the queue, and others have theirs.
+func TestAddressFull(t *testing.T) {
+	onBoth(t, func(t *testing.T, v version) {
+		db := population()
+		b := start(t, v, []*store{db}, "address_max 1")
+		release := db.hold()
+		b.first(client{id: "a1", name: "alice", password: right, address: "192.0.2.6"})
+		for range 3 {
+			expect(t, "no room", b.first(client{id: "a2", name: "alice", password: right, address: "192.0.2.6"}), plugin.ComeBack)
+		}
+		b.first(client{id: "a3", name: "alice", password: right, address: "192.0.2.7"})
+		expect(t, "counted", b.Counts().AddressFull.Load(), 3)
+		expect(t, "not for the queue", b.Counts().QueueFull.Load(), 0)
+		release()
+		b.settle()
 	})
 }
 

@@ -16,9 +16,8 @@ const (
 	// hurried is the deadline of questions that will get no answer.
 	hurried = 200 * time.Millisecond
 
-	// back is how long a store that is there again may seem to be away: the two
-	// seconds that are promised, and as much for a slow machine.
-	back = 4 * time.Second
+	// back is how long a store that is there again may seem to be away.
+	back = 2 * time.Second
 )
 
 var login = backends.Lookup{Name: "sam", ClientID: "c1"}

@@ -280,3 +280,17 @@ func descriptors() int {
 	}
 	return len(list)
 }
+
+// A connection is replaced when its life time is over, and not before.
+func TestLifeTime(t *testing.T) {
+	s := newServer(t)
+	b := s.open(t, "mysql_userquery SELECT CONCAT(CONNECTION_ID()) FROM DUAL WHERE ? <> ''", "mysql_max_life_time 200ms")
+	began := time.Now()
+	first := user(t, b, "sam").Hash
+	for user(t, b, "sam").Hash == first && time.Since(began) < 5*time.Second {
+		time.Sleep(5 * time.Millisecond)
+	}
+	if took := time.Since(began); took < 200*time.Millisecond || took >= 5*time.Second {
+		t.Errorf("replaced after %v", took)
+	}
+}

@@ -236,3 +236,18 @@ func TestPgBouncer(t *testing.T) {
 	}
 	wg.Wait()
 }
+
+// A connection is replaced when its life time is over, and not before.
+func TestLifeTime(t *testing.T) {
+	s := newStore(t)
+	b := s.open(t, "pg_userquery SELECT pg_backend_pid()::text WHERE $1 <> ''", "pg_max_life_time 200ms")
+	began := time.Now()
+	first := user(t, b, "sam").Hash
+	if now := user(t, b, "sam").Hash; now != first && time.Since(began) < 200*time.Millisecond {
+		t.Errorf("connection %s instead of %s after %v", now, first, time.Since(began))
+	}
+	eventually(t, testLimit, "another connection", func() bool { return user(t, b, "sam").Hash != first })
+	if took := time.Since(began); took < 200*time.Millisecond {
+		t.Errorf("replaced after %v", took)
+	}
+}

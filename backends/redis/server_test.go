@@ -422,3 +422,25 @@ func TestTLS(t *testing.T) {
 	s.Restart(t)
 	user(t, b, "ann") // although all connections of the pool are dead
 }
+
+// A connection is replaced when its life time is over, and not before.
+func TestLifeTime(t *testing.T) {
+	t.Parallel()
+	s := redistest.Start(t)
+	s.Do(t, "SET", "ann", "h")
+	b := open(t, at(s)+"redis_pool_size 1\nredis_max_life_time 500ms\n")
+	began := time.Now()
+	user(t, b, "ann")
+	before := connections(t, s)
+	user(t, b, "ann")
+	if n := connections(t, s); n != before && time.Since(began) < 500*time.Millisecond {
+		t.Errorf("%d connections instead of %d after %v", n, before, time.Since(began))
+	}
+	redistest.WaitFor(t, "another connection", func() bool {
+		user(t, b, "ann")
+		return connections(t, s) > before
+	})
+	if took := time.Since(began); took < 500*time.Millisecond {
+		t.Errorf("replaced after %v", took)
+	}
+}

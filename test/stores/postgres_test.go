@@ -139,14 +139,46 @@ func TestPostgresOutages(t *testing.T) {
 		"paused": {server.Pause, server.Continue},
 	} {
 		away[0](t)
-		waiting := mqtt.Dial(t, r.Addr, client("u5")) // its answer does not matter
-		waiting.Send(waiting.ConnectPacket())
-		if got := can(t, c, admin, "t/u7"); got != "rws" {
-			t.Errorf("%s: rights of a client that is in: %s", name, got)
+		for range 2 {
+			turnedAway(t, r, "u5")
+			if got := can(t, c, admin, "t/u7"); got != "rws" {
+				t.Errorf("%s: rights of a client that is in: %s", name, got)
+			}
 		}
 		away[1](t)
 		backWithin(t, 2*time.Second, r, "u5")
 	}
+}
+
+// Our own wrong password is told, and is no end of the service: it is back as soon
+// as the server accepts it.
+func TestPostgresWrongPassword(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.Start(t, postgrestest.Options{HBA: []string{"host all plugin 127.0.0.1/32 scram-sha-256"}})
+	insert(t, server, "postgres")
+	server.Exec(t, "", "CREATE ROLE plugin LOGIN PASSWORD 'other'; GRANT SELECT ON test_user, test_acl TO plugin")
+	ours := strings.NewReplacer("pg_user "+server.User(), "pg_user plugin", "pg_password unused", "pg_password wrong")
+	r := start(t, newest(t), ours.Replace(connection("postgres", server))+pgQueries)
+	for range 3 {
+		turnedAway(t, r, "u7")
+	}
+	r.WaitLog(t, "does not accept our own user name")
+	if n := strings.Count(r.Log(), outage); n != 1 {
+		t.Errorf("the outage is logged %d times, want once", n)
+	}
+	server.Exec(t, "", "ALTER ROLE plugin PASSWORD 'wrong'")
+	backWithin(t, 2*time.Second, r, "u7")
+}
+
+// A thousand failed logins leave nothing behind in the broker.
+func TestPostgresFailuresLeaveNothing(t *testing.T) {
+	t.Parallel()
+	server := postgrestest.Start(t, postgrestest.Options{})
+	insert(t, server, "postgres")
+	server.Exec(t, "postgres", "INSERT INTO test_user (username, password_hash, is_admin) VALUES ('ann', '"+stored()+"', false)")
+	r := start(t, newest(t), connection("postgres", server)+pgQueries+"\nauth_timeout 2\naddress_max 1000")
+	login(t, r, "ann").Drop()
+	leavesNothing(t, r, func() { server.Kill(t) }, func() { server.Restart(t) })
 }
 
 // The primary server is lost. Clients keep their rights, logins are refused while

@@ -85,7 +85,11 @@ func TestRedisRights(t *testing.T) {
 func TestRedisIsBackSoon(t *testing.T) {
 	t.Parallel()
 	s := newRedis(t)
+	s.Stop(t)
 	broker := start(t, newest(t), redisAt(s), "acl_cache_seconds 1")
+	turnedAway(t, broker, "ann") // down at the start
+	s.Restart(t)
+	backWithin(t, 2*time.Second, broker, "ann")
 	ann, root := login(t, broker, "ann"), login(t, broker, "root")
 	if root.Subscribe(1, "ann")[0] != 1 {
 		t.Fatal("root may not subscribe")

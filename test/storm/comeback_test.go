@@ -117,17 +117,21 @@ func TestOneShots(t *testing.T) {
 	const cost, shots = 9, 5
 	s := newStore(t)
 	s.add(t, bcrypt[cost], names("user", shots)...)
-	r := start(t, brokertest.All(t)[0], "backends mysql\nhash_memo false\n"+s.options(), "")
-	port := strconv.Itoa(portOf(t, r.Addr))
-	for _, name := range names("user", shots) {
-		begin := time.Now()
-		out, err := exec.Command("mosquitto_pub", "-p", port, "-V", "mqttv5", "-u", name, "-P", password,
-			"-t", name+"/topic", "-m", "message", "-q", "1").CombinedOutput()
-		if err != nil || len(out) > 0 {
-			t.Errorf("mosquitto_pub: %v: %s", err, out)
+	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
+		r := start(t, b, "backends mysql\nhash_memo false\n"+s.options(), "")
+		port := strconv.Itoa(portOf(t, r.Addr))
+		for _, version := range []string{"mqttv311", "mqttv5"} {
+			for _, name := range names("user", shots) {
+				begin := time.Now()
+				out, err := exec.Command("mosquitto_pub", "-p", port, "-V", version, "-u", name, "-P", password,
+					"-t", name+"/topic", "-m", "message", "-q", "1").CombinedOutput()
+				if err != nil || len(out) > 0 {
+					t.Errorf("mosquitto_pub, %s: %v: %s", version, err, out)
+				}
+				time.Sleep(20 * time.Since(begin)) // the credit fills up again
+			}
 		}
-		time.Sleep(20 * time.Since(begin)) // the credit fills up again
-	}
+	})
 }
 
 func portOf(t *testing.T, addr string) int {

@@ -103,6 +103,16 @@ func (s *store) options() string {
 		"mysql_aclquery SELECT topic, rw FROM mqtt_acl WHERE username = ?\n"
 }
 
+// executed returns how many prepared statements the server has executed; a login or
+// a verification takes the three of options.
+func (s *store) executed(t *testing.T) (n int) {
+	t.Helper()
+	if err := s.QueryRow("SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'").Scan(new(string), &n); err != nil {
+		t.Fatal(err)
+	}
+	return n
+}
+
 // pause freezes the server, and waits until it is silent.
 func (s *store) pause(t *testing.T) {
 	t.Helper()

@@ -99,10 +99,20 @@ func secretive(t *testing.T, r *brokertest.Running) {
 			t.Errorf("the log holds %q", never)
 		}
 	}
-	if _, counts, ok := strings.Cut(log, "logins: "); ok {
-		counts, _, _ = strings.Cut(counts, "\n")
+	if counts := counts(r); counts != "" {
 		t.Logf("mosquitto %s: %s", r.Version, counts)
 	}
+}
+
+// counts returns what the plugin counted, as it logged at its end.
+func counts(r *brokertest.Running) string {
+	log := r.Log()
+	i := strings.LastIndex(log, "logins: ")
+	if i < 0 {
+		return ""
+	}
+	counts, _, _ := strings.Cut(log[i:], "\n")
+	return strings.TrimPrefix(counts, "logins: ")
 }
 
 // user returns the options of a client whose id is the user's name.
