@@ -28,6 +28,7 @@ type Engine struct {
 	// Logins.
 	tickets   *Tickets  // of the process
 	guardsEnd time.Time // when Tick looks at their guards
+	waiting   waiting
 	early     earlies
 	warm      *memo // like the workers' memo, but of this thread alone
 	suspects  suspects
@@ -243,6 +244,7 @@ func (e *Engine) tick(calls bool) (again bool) {
 	e.rereadSome()
 	e.sweep()
 	if calls {
+		e.endOverdue()
 		e.disconnect()
 	}
 	e.refreshDue()

@@ -63,6 +63,7 @@ type store struct {
 	err       error         // it is down
 	delay     time.Duration // before it answers
 	held      chan struct{} // closed when it may answer
+	deaf      bool          // it does not observe ctx while it is held
 	fault     any           // it panics with
 	lookups   []backends.Lookup
 	reloads   int
@@ -124,6 +125,9 @@ func (s *store) User(ctx context.Context, l backends.Lookup) (backends.Account, 
 	s.lookups = append(s.lookups, l)
 	a, ok := s.accounts[l.Name]
 	err, fault, delay, held := s.err, s.fault, s.delay, s.held
+	if s.deaf {
+		ctx = context.WithoutCancel(ctx)
+	}
 	s.mu.Unlock()
 	if err := pause(ctx, delay, held); err != nil {
 		return backends.Account{}, err

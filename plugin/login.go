@@ -155,6 +155,7 @@ func (e *Engine) delay(j *job) Verdict {
 		e.tickets.redeem(j.clientID, j.ticket)
 		return e.refused(j, result{verdict: ComeBack, why: why})
 	}
+	e.await(j)
 	e.counts.Delayed.Add(1)
 	return Pending
 }

@@ -2,6 +2,7 @@ package plugin_test
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -50,6 +51,29 @@ func TestDelayedTimeout(t *testing.T) {
 		expect(t, "unavailable", b.Counts().Unavailable.Load(), 1)
 		expect(t, "timed out", b.Counts().TimedOut.Load(), 1)
 		expect(t, "refused", b.Counts().Refused.Load(), 0)
+	})
+}
+
+// A driver that does not end its question in time keeps no client pending for ever,
+// and what it says at last lets nobody in.
+func TestDelayedWithoutEnd(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		b, db, release := slow(t, "auth_timeout 3")
+		db.set(func() { db.deaf = true })
+		b.first(alice)
+		b.pass(time.Second)
+		b.first(client{id: "a2", name: "alice", password: right})
+		b.pass(7 * time.Second)
+		expect(t, "completed before the time", len(b.completed), 0)
+		b.pass(time.Second)
+		expect(t, "the first", strings.Join(b.completed, ", "), "a1 false")
+		b.pass(time.Second)
+		expect(t, "both", strings.Join(b.completed, ", "), "a1 false, a2 false")
+		expect(t, "unavailable", b.Counts().Unavailable.Load(), 2)
+		release()
+		b.settle()
+		expect(t, "more completions", len(b.completed), 2)
+		expect(t, "again", b.enter(alice), plugin.Accept)
 	})
 }
 
