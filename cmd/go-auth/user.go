@@ -141,7 +141,7 @@ func passwordState(o *plugin.Opinion) string {
 func wholly(o *plugin.Opinion) string {
 	switch {
 	case o.Account.Super && o.Everything():
-		return "a superuser, who may do everything"
+		return "is a superuser, who may do everything"
 	case o.Everything():
 		return "may do everything, since there are no rules in this backend"
 	case o.Checks&backends.CheckACL == 0:
