@@ -5,6 +5,7 @@
 #include <pthread.h>
 #include <sched.h>
 #include <signal.h>
+#include <sys/eventfd.h>
 #include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
@@ -115,6 +116,8 @@ void host_signal(void)
 		syscall(SYS_tgkill, getpid(), main_tid, wake_signal);
 	}
 }
+
+int host_eventfd(void) { return eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK); }
 
 int64_t host_now(void)
 {

@@ -91,6 +91,9 @@ func (h *host) Wake() {
 	}
 }
 
+// Start has f run on a thread of Go's.
+func (h *host) Start(f func()) { starting().start(f) }
+
 // ticked is told that TICK enters Go, before it takes anything.
 func (h *host) ticked() { h.ticks.Add(1) }
 

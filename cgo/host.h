@@ -74,6 +74,9 @@ bool host_may_guard(const struct mosquitto *);
 /* host_signal ends the broker's sleep, if the caller is another thread. */
 void host_signal(void);
 
+/* host_eventfd returns a new eventfd that never blocks, -1 if there is none to be had. */
+int host_eventfd(void);
+
 /* host_yield has the kernel run other threads than the caller at once when they
  * have something to do, and the caller as much as ever, but later. */
 void host_yield(void);

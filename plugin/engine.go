@@ -153,7 +153,7 @@ func (e *Engine) employ(process *Process, c *chain) {
 	}
 	key := newMACKey()
 	w := &workers{chain: c, o: e.o, journal: e.journal, faults: newBrake(e.journal, Warning, time.Second, 1, "faults of stored accounts"), counts: &e.counts, hashing: process.Hashing,
-		fetches: NewGate(e.o.fetchLimit), key: key, jobs: make(chan *job), results: make(chan result, e.o.queueMax+refreshRoom+1), wake: e.alarm.ring}
+		fetches: NewGate(e.o.fetchLimit), key: key, jobs: make(chan *job), results: make(chan result, e.o.queueMax+refreshRoom+1), wake: e.alarm.ring, start: e.host.Start}
 	if e.o.memo {
 		w.memo = newMemo(key, e.o.memoSeconds, memoSize)
 		e.warm = newMemo(key, e.o.memoSeconds, memoSize)

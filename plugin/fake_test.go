@@ -326,8 +326,9 @@ func (b *broker) Wake() {
 	}
 }
 
-func (b *broker) Turn() uint64 { return b.turn }
-func (b *broker) Delays() bool { return b.version == v21 }
+func (b *broker) Start(f func()) { go f() }
+func (b *broker) Turn() uint64   { return b.turn }
+func (b *broker) Delays() bool   { return b.version == v21 }
 
 // lines makes options of lines of a configuration.
 func lines(options ...string) (l []conf.Line) {

@@ -16,7 +16,7 @@ package plugin
 type Ref uint64
 
 // Host is the broker. Its methods are called on the broker's thread only, but
-// for Wake. Complete and Kick may call the engine again before they return.
+// for Wake and Start. Complete and Kick may call the engine again before they return.
 type Host interface {
 	// Log writes a line to the broker's log.
 	Log(level Level, text string)
@@ -32,6 +32,9 @@ type Host interface {
 	SetUsername(client Ref, name string)
 	// Wake makes the broker call Tick soon. It is safe on any thread.
 	Wake()
+	// Start has a function run soon on another thread. The function must not block
+	// or panic. Start is safe on any thread.
+	Start(f func())
 	// Turn counts the turns of the broker's loop.
 	Turn() uint64
 	// Delays tells whether the broker can delay a login.

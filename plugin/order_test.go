@@ -159,6 +159,7 @@ const staleness = (2*3 + 3 + 5) * time.Second
 
 // admitted checks that a client may be in.
 func (o *order) admitted(g guest) {
+	o.lookAtKicks() // of the one who had the id before
 	since := g.since.Add(-staleness)
 	if o.tells && since.Before(o.ticked) {
 		since = o.ticked
@@ -197,14 +198,18 @@ func (o *order) gone(list map[string]guest, g guest) {
 
 // look takes note of what the engine did.
 func (o *order) look() {
-	for ; o.kicks < len(o.kicked); o.kicks++ {
-		o.thrownOut(o.kicked[o.kicks], "kicked")
-	}
+	o.lookAtKicks()
 	for id, g := range o.waiting {
 		if o.pending[id] == 0 { // it was refused; the others are in
 			o.note("%s is refused", id)
 			o.gone(o.waiting, g)
 		}
+	}
+}
+
+func (o *order) lookAtKicks() {
+	for ; o.kicks < len(o.kicked); o.kicks++ {
+		o.thrownOut(o.kicked[o.kicks], "kicked")
 	}
 }
 

@@ -99,6 +99,7 @@ type workers struct {
 	inFlight atomic.Int64
 	results  chan result // has room for all that is in flight
 	wake     func()
+	start    func(func()) // see Host.Start
 	hashTook atomic.Int64 // the time of the last hash, in nanoseconds
 	dollar   atomic.Bool  // the note about wildcards and $ was logged
 }
@@ -137,12 +138,17 @@ func (w *workers) submit(j *job) bool {
 		return false
 	}
 	j.begun = time.Now()
+	w.start(func() { w.hand(j) })
+	return true
+}
+
+// hand gives a job to a goroutine that is idle, or to a new one.
+func (w *workers) hand(j *job) {
 	select {
-	case w.jobs <- j: // one is idle
+	case w.jobs <- j:
 	default:
 		go w.work(j)
 	}
-	return true
 }
 
 // idleMax is how many goroutines wait for a next job: their stacks have grown

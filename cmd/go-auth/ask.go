@@ -151,6 +151,7 @@ func (t *terminal) Kick(string)                    {}
 func (t *terminal) Find(string) (plugin.Ref, bool) { return 0, false }
 func (t *terminal) SetUsername(plugin.Ref, string) {}
 func (t *terminal) Wake()                          {}
+func (t *terminal) Start(f func())                 { go f() }
 func (t *terminal) Turn() uint64                   { return 0 }
 func (t *terminal) Delays() bool                   { return false }
 

@@ -98,6 +98,8 @@ func files(users []stored, more string) []brokertest.Option {
 const (
 	// builtin has the broker itself read the files.
 	builtin = "password_file {{.Dir}}/passwords\nacl_file {{.Dir}}/acl\n"
+	// unjudged has it read the passwords, and grant every right.
+	unjudged = "password_file {{.Dir}}/passwords\n"
 	// ours has the plugin read them.
 	ours = "plugin {{.Plugin}}\nplugin_opt_backends files\n" +
 		"plugin_opt_password_file {{.Dir}}/passwords\nplugin_opt_acl_file {{.Dir}}/acl\n"

@@ -18,7 +18,8 @@ type bench struct {
 
 // A size says how much is measured.
 type size struct {
-	runs   int           // of each storm and rate
+	runs   int           // of each storm
+	rounds int           // of rates that are compared
 	pairs  int           // of runs of two brokers in turn
 	logins int           // in a storm
 	idle   time.Duration // of a bystander before a storm
@@ -28,8 +29,8 @@ type size struct {
 }
 
 var (
-	full  = size{runs: 3, pairs: 9, logins: 200, idle: 3 * time.Second, window: 3 * time.Second, outage: 10 * time.Second, laps: 9}
-	short = size{runs: 1, pairs: 2, logins: 30, idle: time.Second, window: time.Second, outage: 3 * time.Second, laps: 3}
+	full  = size{runs: 3, rounds: 7, pairs: 9, logins: 200, idle: 3 * time.Second, window: 3 * time.Second, outage: 10 * time.Second, laps: 9}
+	short = size{runs: 1, rounds: 1, pairs: 2, logins: 30, idle: time.Second, window: time.Second, outage: 3 * time.Second, laps: 3}
 )
 
 func (b *bench) with(t testing.TB) *bench {

@@ -12,7 +12,7 @@ import (
 )
 
 // tiny is enough to see that the pieces fit together.
-var tiny = size{runs: 1, pairs: 1, logins: 4, idle: 50 * time.Millisecond, window: 200 * time.Millisecond,
+var tiny = size{runs: 1, rounds: 1, pairs: 1, logins: 4, idle: 50 * time.Millisecond, window: 200 * time.Millisecond,
 	outage: 100 * time.Millisecond, laps: 1}
 
 func tinyBench(t *testing.T) (*bench, *bytes.Buffer) {
