@@ -82,7 +82,7 @@ storm: build/go-auth.so
 guide-test:
 	scripts/guide-test
 
-## bench       measure beside Mosquitto's own files, and draw test/bench/storm.svg (15 minutes)
+## bench       measure beside Mosquitto's own files, and draw test/bench/storm.svg (16 minutes)
 bench: export GOAUTH_PLUGIN = $(CURDIR)/build/go-auth.so
 bench:
 	scripts/setup

@@ -71,7 +71,12 @@ func reportPanic(in *C.struct_instance, p any) {
 func goauthInit(in *C.struct_instance, options *C.struct_mosquitto_opt, count C.int) (rc C.int) {
 	defer contain(in)
 	rc = C.MOSQ_ERR_INVAL
-	h := &host{instance: in}
+	h := &host{instance: in, starter: newStarter()}
+	defer func() {
+		if rc != C.MOSQ_ERR_SUCCESS {
+			h.close()
+		}
+	}()
 	var lines []conf.Line
 	for _, o := range unsafe.Slice(options, int(count)) {
 		lines = append(lines, conf.Line{Key: C.GoString(o.key), Value: C.GoString(o.value)})

@@ -22,6 +22,7 @@ type host struct {
 	signalled atomic.Uint64 // for which of them a signal was sent last
 	repeating atomic.Bool
 	closed    atomic.Bool
+	starter   *starter
 }
 
 var _ plugin.Host = (*host)(nil)
@@ -92,7 +93,7 @@ func (h *host) Wake() {
 }
 
 // Start has f run on a thread of Go's.
-func (h *host) Start(f func()) { starting().start(f) }
+func (h *host) Start(f func()) { h.starter.start(f) }
 
 // ticked is told that TICK enters Go, before it takes anything.
 func (h *host) ticked() { h.ticks.Add(1) }
@@ -123,4 +124,7 @@ func (h *host) repeat() {
 }
 
 // close ends the waking: the broker goes.
-func (h *host) close() { h.closed.Store(true) }
+func (h *host) close() {
+	h.closed.Store(true)
+	h.starter.close()
+}

@@ -16,14 +16,14 @@ import (
 // which is a tenth of the CPU time of a login. So it wakes one of Go's threads as the
 // network does, through an eventfd.
 type starter struct {
-	fd     int
 	todo   chan func()
 	woken  atomic.Bool // the eventfd was written to, and todo not looked at since
 	broken atomic.Bool // the eventfd is of no use
-}
 
-// starting is the process's.
-var starting = sync.OnceValue(newStarter)
+	open  sync.RWMutex // held for writing to close it only
+	event *os.File
+	fd    int
+}
 
 // startRoom is how many functions may wait. Those for whom there is no room are
 // started as Go does it.
@@ -31,27 +31,32 @@ const startRoom = 1000
 
 var oneEvent = []byte{1, 0, 0, 0, 0, 0, 0, 0}
 
+// newStarter returns one that is to be closed.
 func newStarter() *starter {
 	s := &starter{fd: int(C.host_eventfd()), todo: make(chan func(), startRoom)}
 	if s.fd < 0 {
 		s.broken.Store(true)
 		return s
 	}
-	event := os.NewFile(uintptr(s.fd), "eventfd")
-	go func() {
-		if conn, err := event.SyscallConn(); err == nil {
-			// It waits for each write, and returns only where it cannot.
-			_ = conn.Read(func(uintptr) bool { s.work(); return false })
-		}
-		s.broken.Store(true)
-		s.work()
-	}()
+	s.event = os.NewFile(uintptr(s.fd), "eventfd")
+	go s.attend(s.event)
 	return s
 }
 
+// attend works whenever the eventfd is written to, until it is closed.
+func (s *starter) attend(event *os.File) {
+	if conn, err := event.SyscallConn(); err == nil {
+		_ = conn.Read(func(uintptr) bool { s.work(); return false })
+	}
+	s.broken.Store(true)
+	s.work()
+}
+
 // start has f run soon on another thread. f must not block or panic. It may be called
-// on any thread.
+// on any thread, also after close.
 func (s *starter) start(f func()) {
+	s.open.RLock()
+	defer s.open.RUnlock()
 	if s.broken.Load() {
 		go f()
 		return
@@ -63,10 +68,20 @@ func (s *starter) start(f func()) {
 		return
 	}
 	if !s.woken.Swap(true) {
-		_, _ = syscall.Write(s.fd, oneEvent) // it fails only with 2⁶⁴ events, and never blocks
+		_, _ = syscall.Write(s.fd, oneEvent) // it never blocks, and fails only after 2⁶⁴ events
 	}
 	if s.broken.Load() {
 		s.work()
+	}
+}
+
+// close ends the waiting.
+func (s *starter) close() {
+	s.open.Lock()
+	defer s.open.Unlock()
+	s.broken.Store(true)
+	if s.event != nil {
+		s.event.Close()
 	}
 }
 

@@ -10,8 +10,10 @@ import (
 func TestStarter(t *testing.T) {
 	broken := newStarter()
 	broken.broken.Store(true)
+	defer broken.close()
 	for name, s := range map[string]*starter{"eventfd": newStarter(), "broken": broken} {
 		t.Run(name, func(t *testing.T) {
+			defer s.close()
 			const threads, each = 8, 3 * startRoom
 			var mu sync.Mutex
 			var done sync.WaitGroup
@@ -42,6 +44,7 @@ func TestStarter(t *testing.T) {
 // What comes one by one is started each time.
 func TestStarterOneByOne(t *testing.T) {
 	s, ran := newStarter(), make(chan int)
+	defer s.close()
 	for i := range 10000 {
 		s.start(func() { ran <- i })
 		if got := <-ran; got != i {
@@ -50,5 +53,22 @@ func TestStarterOneByOne(t *testing.T) {
 	}
 	if s.broken.Load() {
 		t.Error("the eventfd is broken")
+	}
+}
+
+// What comes while the starter is closed, and after that, is started too.
+func TestStarterClosed(t *testing.T) {
+	for range 200 {
+		s := newStarter()
+		var done sync.WaitGroup
+		done.Add(100)
+		go func() {
+			for range 100 {
+				s.start(done.Done)
+			}
+		}()
+		s.close()
+		done.Wait()
+		s.close()
 	}
 }

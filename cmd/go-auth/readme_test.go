@@ -117,6 +117,25 @@ func TestTrial(t *testing.T) {
 	if err != nil || !strings.HasSuffix(out, "home/kitchen/temperature 21.5\n") {
 		t.Errorf("%v\n%s", err, out)
 	}
+	askWhy(t, dir, blocks(t, "sh why")[0])
+}
+
+// askWhy types what "My client is refused" says, of the trial's broker.
+func askWhy(t *testing.T, dir, block string) {
+	t.Helper()
+	says := []string{"accepted: ", "denied: ", "denied: "}
+	lines := strings.Split(strings.TrimSpace(block), "\n")
+	if len(lines) != len(says) {
+		t.Fatalf("%d lines under \"My client is refused\", want %d", len(lines), len(says))
+	}
+	for i, line := range lines {
+		line = strings.Replace(line, "sudo go-auth ", "build/go-auth -c build/try/mosquitto.conf ", 1)
+		cmd := exec.Command("sh", "-c", line)
+		cmd.Dir, cmd.Stdin = dir, strings.NewReader("kitchen-secret\n")
+		if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), says[i]) {
+			t.Errorf("%s\n%s", line, out)
+		}
+	}
 }
 
 // trialDirectory returns a directory that has what make builds.
