@@ -92,7 +92,7 @@ func (h *host) Wake() {
 	}
 }
 
-// Start has f run on a thread of Go's.
+// Start has f run in a goroutine.
 func (h *host) Start(f func()) { h.starter.start(f) }
 
 // ticked is told that TICK enters Go, before it takes anything.

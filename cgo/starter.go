@@ -5,9 +5,7 @@ import "C"
 
 import (
 	"os"
-	"sync"
 	"sync/atomic"
-	"syscall"
 )
 
 // starter starts what goes on beside the broker's thread. A goroutine that this thread
@@ -16,47 +14,43 @@ import (
 // which is a tenth of the CPU time of a login. So it wakes one of Go's threads as the
 // network does, through an eventfd.
 type starter struct {
+	event  *os.File // nil if there was none to be had
 	todo   chan func()
 	woken  atomic.Bool // the eventfd was written to, and todo not looked at since
 	broken atomic.Bool // the eventfd is of no use
-
-	open  sync.RWMutex // held for writing to close it only
-	event *os.File
-	fd    int
 }
 
 // startRoom is how many functions may wait. Those for whom there is no room are
 // started as Go does it.
 const startRoom = 1000
 
-var oneEvent = []byte{1, 0, 0, 0, 0, 0, 0, 0}
-
 // newStarter returns one that is to be closed.
 func newStarter() *starter {
-	s := &starter{fd: int(C.host_eventfd()), todo: make(chan func(), startRoom)}
-	if s.fd < 0 {
+	s := &starter{todo: make(chan func(), startRoom)}
+	if fd := C.host_eventfd(); fd >= 0 {
+		s.event = os.NewFile(uintptr(fd), "eventfd")
+		go s.attend()
+	} else {
 		s.broken.Store(true)
-		return s
 	}
-	s.event = os.NewFile(uintptr(s.fd), "eventfd")
-	go s.attend(s.event)
 	return s
 }
 
 // attend works whenever the eventfd is written to, until it is closed.
-func (s *starter) attend(event *os.File) {
-	if conn, err := event.SyscallConn(); err == nil {
-		_ = conn.Read(func(uintptr) bool { s.work(); return false })
+func (s *starter) attend() {
+	for count := make([]byte, 8); ; {
+		if _, err := s.event.Read(count); err != nil {
+			break
+		}
+		s.work()
 	}
 	s.broken.Store(true)
 	s.work()
 }
 
-// start has f run soon on another thread. f must not block or panic. It may be called
-// on any thread, also after close.
+// start has f run soon, in a goroutine. f must not block or panic. It may be called on
+// any thread, also after close.
 func (s *starter) start(f func()) {
-	s.open.RLock()
-	defer s.open.RUnlock()
 	if s.broken.Load() {
 		go f()
 		return
@@ -68,20 +62,17 @@ func (s *starter) start(f func()) {
 		return
 	}
 	if !s.woken.Swap(true) {
-		_, _ = syscall.Write(s.fd, oneEvent) // it never blocks, and fails only after 2⁶⁴ events
+		s.wake()
 	}
 	if s.broken.Load() {
-		s.work()
+		go s.work() // it broke since, and may have looked before
 	}
 }
 
-// close ends the waiting.
-func (s *starter) close() {
-	s.open.Lock()
-	defer s.open.Unlock()
-	s.broken.Store(true)
-	if s.event != nil {
-		s.event.Close()
+// wake writes to the eventfd, which never blocks.
+func (s *starter) wake() {
+	if _, err := s.event.Write([]byte{1, 0, 0, 0, 0, 0, 0, 0}); err != nil {
+		s.broken.Store(true)
 	}
 }
 
@@ -95,5 +86,13 @@ func (s *starter) work() {
 		default:
 			return
 		}
+	}
+}
+
+// close ends the waiting. What was started before is run.
+func (s *starter) close() {
+	s.broken.Store(true)
+	if s.event != nil {
+		s.event.Close()
 	}
 }

@@ -2,38 +2,60 @@ package main
 
 import (
 	"sync"
+	"sync/atomic"
 	"testing"
+	"time"
 )
 
-// Whatever comes from many threads is started, each once, also where more comes than
-// there is room for, and where the eventfd fails.
+// inTime fails the test if a channel is not closed soon.
+func inTime(t *testing.T, done chan struct{}) {
+	t.Helper()
+	select {
+	case <-done:
+	case <-time.After(20 * time.Second):
+		t.Fatal("a function was not run")
+	}
+}
+
+// Whatever comes from many threads is run, each once, also where the eventfd breaks
+// or is closed meanwhile, or there was none.
 func TestStarter(t *testing.T) {
-	broken := newStarter()
-	broken.broken.Store(true)
-	defer broken.close()
-	for name, s := range map[string]*starter{"eventfd": newStarter(), "broken": broken} {
-		t.Run(name, func(t *testing.T) {
+	for _, c := range []struct {
+		title string
+		make  func() *starter
+		spoil func(*starter)
+	}{
+		{"eventfd", newStarter, func(*starter) {}},
+		{"breaks", newStarter, func(s *starter) { s.event.SetReadDeadline(time.Now()) }},
+		{"is closed", newStarter, (*starter).close},
+		{"none", func() *starter {
+			s := &starter{todo: make(chan func(), startRoom)}
+			s.broken.Store(true)
+			return s
+		}, func(*starter) {}},
+	} {
+		t.Run(c.title, func(t *testing.T) {
+			s := c.make()
 			defer s.close()
 			const threads, each = 8, 3 * startRoom
-			var mu sync.Mutex
-			var done sync.WaitGroup
-			runs := make([]int, threads*each)
-			done.Add(len(runs))
+			runs := make([]atomic.Int64, threads*each)
+			var all sync.WaitGroup
+			all.Add(len(runs))
 			for i := range threads {
 				go func() {
 					for k := range each {
-						s.start(func() {
-							mu.Lock()
-							runs[i*each+k]++
-							mu.Unlock()
-							done.Done()
-						})
+						if i == 0 && k == each/2 {
+							c.spoil(s)
+						}
+						s.start(func() { runs[i*each+k].Add(1); all.Done() })
 					}
 				}()
 			}
-			done.Wait()
-			for i, n := range runs {
-				if n != 1 {
+			done := make(chan struct{})
+			go func() { all.Wait(); close(done) }()
+			inTime(t, done)
+			for i := range runs {
+				if n := runs[i].Load(); n != 1 {
 					t.Fatalf("function %d ran %d times", i, n)
 				}
 			}
@@ -41,34 +63,32 @@ func TestStarter(t *testing.T) {
 	}
 }
 
-// What comes one by one is started each time.
-func TestStarterOneByOne(t *testing.T) {
-	s, ran := newStarter(), make(chan int)
+// One for which there is no room is run all the same.
+func TestStarterFull(t *testing.T) {
+	s := newStarter()
 	defer s.close()
-	for i := range 10000 {
-		s.start(func() { ran <- i })
-		if got := <-ran; got != i {
-			t.Fatalf("function %d ran, want %d", got, i)
-		}
+	held, begun := make(chan struct{}), make(chan struct{})
+	defer close(held)
+	s.start(func() { close(begun); <-held }) // nothing else is looked at
+	inTime(t, begun)
+	for range startRoom {
+		s.start(func() {})
+	}
+	done := make(chan struct{})
+	s.start(func() { close(done) })
+	inTime(t, done)
+}
+
+// Each that comes when all is at rest is run.
+func TestStarterOneByOne(t *testing.T) {
+	s := newStarter()
+	defer s.close()
+	for range 10000 {
+		done := make(chan struct{})
+		s.start(func() { close(done) })
+		inTime(t, done)
 	}
 	if s.broken.Load() {
 		t.Error("the eventfd is broken")
-	}
-}
-
-// What comes while the starter is closed, and after that, is started too.
-func TestStarterClosed(t *testing.T) {
-	for range 200 {
-		s := newStarter()
-		var done sync.WaitGroup
-		done.Add(100)
-		go func() {
-			for range 100 {
-				s.start(done.Done)
-			}
-		}()
-		s.close()
-		done.Wait()
-		s.close()
 	}
 }

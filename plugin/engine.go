@@ -244,7 +244,7 @@ func (e *Engine) tick(calls bool) (again bool) {
 	e.rereadSome()
 	e.sweep()
 	if calls {
-		e.endOverdue()
+		again = e.endOverdue()
 		e.disconnect()
 	}
 	e.refreshDue()
@@ -254,7 +254,7 @@ func (e *Engine) tick(calls bool) (again bool) {
 		e.journal.drain(e.host)
 	}
 	e.endGuards()
-	return e.journal.waits() || len(e.kicks) > 0 || len(e.arrived) > 0 || len(e.reread) > 0 || e.unswept > 0 // what waits in the backlog waits for a result
+	return again || e.journal.waits() || len(e.kicks) > 0 || len(e.arrived) > 0 || len(e.reread) > 0 || e.unswept > 0 // what waits in the backlog waits for a result
 }
 
 // endGuards has Tick called when guards are to be removed.

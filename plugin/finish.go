@@ -27,7 +27,7 @@ func (e *Engine) finishLogin(r result) {
 		r.verdict, r.why = Unavailable, "the account changes whenever it is checked"
 	}
 	if !e.tickets.redeem(j.clientID, j.ticket) {
-		e.journal.logf(Debug, "user %s, client %s: the login was %s, but the client has gone", clip(j.name), clip(j.clientID), r.verdict)
+		e.journal.logf(Debug, "user %s, client %s: the login was %s, but the client has gone, or was refused meanwhile", clip(j.name), clip(j.clientID), r.verdict)
 		return
 	}
 	before := e.sessions.byID[j.clientID]

@@ -32,8 +32,8 @@ type Host interface {
 	SetUsername(client Ref, name string)
 	// Wake makes the broker call Tick soon. It is safe on any thread.
 	Wake()
-	// Start has a function run soon on another thread. The function must not block
-	// or panic. Start is safe on any thread.
+	// Start has a function run soon, in a goroutine. The function must not block or
+	// panic. Start is safe on any thread.
 	Start(f func())
 	// Turn counts the turns of the broker's loop.
 	Turn() uint64

@@ -16,7 +16,8 @@ import (
 
 // FuzzOrder plays events in any order: clients that come, come again, go, and are
 // asked about after a reload, accounts that change, a store that hangs or is down, and
-// time that passes. Each byte is an event. Whatever the order, it checks that
+// time that passes. The first byte is the kind of broker and store, each other an event.
+// Whatever the order, it checks that
 //
 //   - nobody is in with a password that did not count at the time,
 //   - nobody is disconnected or refused at a reload whose password counted all along,
@@ -74,6 +75,7 @@ type order struct {
 	truth   map[string][]was // by user, the last is now
 	ticked  time.Time        // when the engine has surely heard of all changes
 	release func()           // nil: the store is not held
+	deaf    time.Time        // when the store first hung without a deadline
 	waiting map[string]guest // the clients that are pending, by id
 	in      map[string]guest // those that are in, or have a session
 	last    client           // that came
@@ -155,12 +157,15 @@ func (o *order) counted(name, password string, since time.Time) (once, always bo
 // staleness is how old the answer of a store may be that lets a client in: a question
 // of auth_timeout, begun again once, and the time that an answer waits for a client
 // that was told to come back.
-const staleness = (2*3 + 3 + 5) * time.Second
+const staleness = (3*3 + 5) * time.Second
 
 // admitted checks that a client may be in.
 func (o *order) admitted(g guest) {
 	o.lookAtKicks() // of the one who had the id before
 	since := g.since.Add(-staleness)
+	if !o.deaf.IsZero() && o.deaf.Before(since) {
+		since = o.deaf // it may have been asked before that
+	}
 	if o.tells && since.Before(o.ticked) {
 		since = o.ticked
 	}
@@ -199,8 +204,8 @@ func (o *order) gone(list map[string]guest, g guest) {
 // look takes note of what the engine did.
 func (o *order) look() {
 	o.lookAtKicks()
-	for id, g := range o.waiting {
-		if o.pending[id] == 0 { // it was refused; the others are in
+	for _, id := range orderIDs {
+		if g, ok := o.waiting[id]; ok && o.pending[id] == 0 { // it was refused; the others are in
 			o.note("%s is refused", id)
 			o.gone(o.waiting, g)
 		}
@@ -232,7 +237,7 @@ func (o *order) play(event byte) {
 	case what == 10:
 		o.reload()
 	case what == 11:
-		o.hang(n%2 == 0)
+		o.hang(n%2 == 0, n >= 12)
 	case what == 12:
 		o.fail(n%2 == 0)
 	case what == 13:
@@ -339,14 +344,19 @@ func (o *order) reload() {
 	}
 }
 
-func (o *order) hang(begins bool) {
+// hang has the store hang, or end that; deaf is one whose driver has no deadline.
+func (o *order) hang(begins, deaf bool) {
+	o.db.set(func() { o.db.deaf = deaf })
+	if deaf && o.deaf.IsZero() {
+		o.deaf = time.Now().Add(-staleness)
+	}
 	if o.release != nil {
 		o.note("the store goes on")
 		o.release()
 		o.release = nil
 	}
 	if begins {
-		o.note("the store hangs")
+		o.note("the store hangs, without a deadline: %v", deaf)
 		o.release = o.db.hold()
 	}
 }
@@ -363,21 +373,24 @@ func (o *order) fail(begins bool) {
 
 // publish has all clients publish.
 func (o *order) publish() {
-	for _, g := range o.waiting {
-		if o.Check(plugin.ACLCheck{Client: g.ref, ClientID: g.id, Username: g.name, HasUsername: true, Topic: "t/will", Access: backends.Write}) == plugin.Granted {
-			o.t.Errorf("%s publishes, and is pending", g.id)
+	for _, id := range orderIDs {
+		if g, ok := o.waiting[id]; ok && o.writes(g) {
+			o.t.Errorf("%s publishes, and is pending", id)
 		}
-	}
-	for _, g := range o.in {
-		if !g.offline {
+		if g, ok := o.in[id]; ok && !g.offline {
 			o.may(g.client, backends.Write, "t/1")
 		}
 	}
 }
 
+// writes tells whether the will of a client would be published.
+func (o *order) writes(g guest) bool {
+	return o.Check(plugin.ACLCheck{Client: g.ref, ClientID: g.id, Username: g.name, HasUsername: true, Topic: "t/will", Access: backends.Write}) == plugin.Granted
+}
+
 // finish lets all come to rest, and looks who is in.
 func (o *order) finish() {
-	o.hang(false)
+	o.hang(false, false)
 	o.fail(false)
 	for range 20 { // rights in use are fetched again every 30 s
 		o.publish()

@@ -138,12 +138,21 @@ func (w *workers) submit(j *job) bool {
 		return false
 	}
 	j.begun = time.Now()
-	w.start(func() { w.hand(j) })
+	if j.kind == jobLogin && j.ticket == 0 {
+		w.hand(j) // the broker's thread is likely to wait for it, which makes a processor free
+	} else {
+		w.start(func() { w.hand(j) })
+	}
 	return true
 }
 
 // hand gives a job to a goroutine that is idle, or to a new one.
 func (w *workers) hand(j *job) {
+	defer func() {
+		if p := recover(); p != nil {
+			w.fault(p)
+		}
+	}()
 	select {
 	case w.jobs <- j:
 	default:

@@ -16,7 +16,7 @@ import (
 // TestMain makes the test binary the command go-auth of the scripts.
 func TestMain(m *testing.M) {
 	os.Setenv("GORACE", gorace)
-	testscript.Main(withServers{m}, map[string]func(){"go-auth": main, "pw": main})
+	testscript.Main(withServers(m), map[string]func(){"go-auth": main, "pw": main})
 }
 
 // gorace spares each command that a test runs the second for which the race detector

@@ -120,20 +120,24 @@ func TestTrial(t *testing.T) {
 	askWhy(t, dir, blocks(t, "sh why")[0])
 }
 
-// askWhy types what "My client is refused" says, of the trial's broker.
+// askWhy types what "My client is refused" says, with the trial's configuration.
 func askWhy(t *testing.T, dir, block string) {
 	t.Helper()
-	says := []string{"accepted: ", "denied: ", "denied: "}
+	want := []struct {
+		says   string
+		status int
+	}{{"accepted: ", 0}, {"denied: ", 1}, {"denied: ", 1}}
 	lines := strings.Split(strings.TrimSpace(block), "\n")
-	if len(lines) != len(says) {
-		t.Fatalf("%d lines under \"My client is refused\", want %d", len(lines), len(says))
+	if len(lines) != len(want) {
+		t.Fatalf("%d lines under \"My client is refused\", want %d", len(lines), len(want))
 	}
 	for i, line := range lines {
 		line = strings.Replace(line, "sudo go-auth ", "build/go-auth -c build/try/mosquitto.conf ", 1)
 		cmd := exec.Command("sh", "-c", line)
 		cmd.Dir, cmd.Stdin = dir, strings.NewReader("kitchen-secret\n")
-		if out, _ := cmd.CombinedOutput(); !strings.Contains(string(out), says[i]) {
-			t.Errorf("%s\n%s", line, out)
+		out, _ := cmd.CombinedOutput()
+		if !strings.Contains(string(out), want[i].says) || cmd.ProcessState.ExitCode() != want[i].status {
+			t.Errorf("%s: status %d\n%s", line, cmd.ProcessState.ExitCode(), out)
 		}
 	}
 }

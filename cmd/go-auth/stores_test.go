@@ -1,6 +1,8 @@
 package main
 
 import (
+	"context"
+	"crypto/rand"
 	"os"
 	"regexp"
 	"strconv"
@@ -15,14 +17,17 @@ import (
 	"mosquitto-go-auth/test/redistest"
 )
 
+// A suite is a package's tests.
+type suite func() int
+
+func (s suite) Run() int { return s() }
+
 // withServers ends the servers that the tests share.
-type withServers struct{ *testing.M }
-
-func (w withServers) Run() int { return postgrestest.Main(withMariaDB(w)) }
-
-type withMariaDB struct{ *testing.M }
-
-func (w withMariaDB) Run() int { return mariadbtest.Main(w.M) }
+func withServers(m *testing.M) suite {
+	return func() int {
+		return mariadbtest.Main(suite(func() int { return postgrestest.Main(m) }))
+	}
+}
 
 // runWith runs the scripts of a directory beside a store, with variables for it.
 func runWith(t *testing.T, dir string, variables map[string]string) {
@@ -107,14 +112,18 @@ func TestPostgresScripts(t *testing.T) {
 // TestRedisScripts does the same with testdata/redis/*.txt and keys of their own.
 func TestRedisScripts(t *testing.T) {
 	server := redistest.Shared(t)
-	const prefix = "scripts:"
+	prefix := "scripts" + rand.Text() + ":"
 	hash := storedHash(t)
 	for _, command := range [][]any{
 		{"SET", prefix + "kitchen", hash}, {"SADD", prefix + "kitchen:wacls", "home/kitchen/#"},
 		{"SET", prefix + "admin", hash}, {"SET", prefix + "admin:su", "true"},
 	} {
 		server.Do(t, command...)
-		t.Cleanup(func() { server.Client().Del(t.Context(), command[1].(string)) })
+		t.Cleanup(func() {
+			if err := server.Client().Del(context.Background(), command[1].(string)).Err(); err != nil {
+				t.Error(err)
+			}
+		})
 	}
 	runWith(t, "testdata/redis", map[string]string{"HOST": server.Host(), "PORT": strconv.Itoa(server.Port()), "PREFIX": prefix})
 }

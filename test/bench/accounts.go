@@ -124,13 +124,15 @@ func (b *bench) tables(s *mariadbtest.Server, users []stored) {
 }
 
 const (
+	userQuery = "SELECT password_hash FROM test_user WHERE username = ? limit 1"
+
 	// seedQueries are the seed's, which ask for each right on its own.
-	seedQueries = `plugin_opt_mysql_userquery SELECT password_hash FROM test_user WHERE username = ? limit 1
+	seedQueries = "plugin_opt_mysql_userquery " + userQuery + `
 plugin_opt_mysql_superquery SELECT COUNT(*) FROM test_user WHERE username = ? AND is_admin = 1
 plugin_opt_mysql_aclquery SELECT topic FROM test_acl WHERE test_user_id = (SELECT id FROM test_user WHERE username = ?) AND (rw >= ?)
 `
 	// maskQueries ask for all rights at once, as the log recommends it.
-	maskQueries = `plugin_opt_mysql_userquery SELECT password_hash FROM test_user WHERE username = ? limit 1
+	maskQueries = "plugin_opt_mysql_userquery " + userQuery + `
 plugin_opt_mysql_superquery SELECT COUNT(*) FROM test_user WHERE username = ? AND is_admin = 1
 plugin_opt_mysql_aclquery SELECT topic, rw FROM test_acl WHERE test_user_id = (SELECT id FROM test_user WHERE username = ?)
 `

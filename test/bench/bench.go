@@ -20,7 +20,7 @@ type bench struct {
 type size struct {
 	runs   int           // of each storm
 	rounds int           // of rates that are compared
-	pairs  int           // of runs of two brokers in turn
+	pairs  int           // of runs of the brokers in turn
 	logins int           // in a storm
 	idle   time.Duration // of a bystander before a storm
 	window time.Duration // over which a rate or a CPU time is taken

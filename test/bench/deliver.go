@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -58,8 +59,14 @@ func (b *bench) deliveries(rules int, limit float64) {
 		b.out.row(f.what+": CPU a message, acl_file, µs", nil, without)
 		b.out.row(f.what+": CPU a message, ours, µs", nil, with)
 		b.out.row(f.what+": CPU a message, every right granted, µs", nil, bare)
-		b.out.row("  ours ÷ acl_file", atMost(limit), ratios(with, without))
-		b.out.row("  every right granted ÷ acl_file: the least there could be", nil, ratios(bare, without))
+		least := ratios(bare, without)
+		b.out.row("  every right granted ÷ acl_file: the least there could be", nil, least)
+		if median(slices.Sorted(slices.Values(least))) <= limit {
+			b.out.row("  ours ÷ acl_file", atMost(limit), ratios(with, without))
+		} else {
+			b.out.row(fmt.Sprintf("  ours ÷ acl_file; %s is out of reach on this machine", atMost(limit)), nil, ratios(with, without))
+		}
+		b.out.row("  ours ÷ every right granted", atMost(1.10), ratios(with, bare))
 		b.out.row("  entries into Go beside SUBSCRIBE", atMost(0), entries)
 	}
 }

@@ -35,7 +35,7 @@ var shared struct {
 // uses Shared has
 //
 //	func TestMain(m *testing.M) { os.Exit(mariadbtest.Main(m)) }
-func Main(m *testing.M) int {
+func Main(m interface{ Run() int }) int {
 	shared.main = true
 	defer func() {
 		if shared.server != nil {
