@@ -7,6 +7,7 @@ import (
 	"io"
 	"net"
 	"runtime"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -371,6 +372,11 @@ func TestSentinelsFailOver(t *testing.T) {
 	redistest.WaitFor(t, "the replica's promotion", func() bool {
 		return strings.Contains(fmt.Sprint(w.Replica.Do(t, "INFO", "replication")), "role:master")
 	})
+	for _, s := range w.Sentinels[1:] { // which tell each other of it every 2 s
+		redistest.WaitFor(t, "a Sentinel to name the replica", func() bool {
+			return strings.Contains(fmt.Sprint(s.Do(t, "SENTINEL", "GET-MASTER-ADDR-BY-NAME", "mymaster")), strconv.Itoa(w.Replica.Port()))
+		})
+	}
 	returns(t, b, back)
 	w.Master.Continue(t)
 
