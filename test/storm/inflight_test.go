@@ -108,8 +108,11 @@ func TestIDsInAStorm(t *testing.T) {
 		}
 		all.Wait()
 		t.Logf("%d clients were let in, %d of them with a wrong password", right.Load(), wrong.Load())
-		if wrong.Load() > 0 || right.Load() == 0 {
-			t.Error("a wrong password was let in, or nobody was")
+		if wrong.Load() > 0 {
+			t.Error("a wrong password was let in")
+		}
+		if right.Load() == 0 && b.Delays() { // elsewhere only those get in who come back as the same
+			t.Error("nobody was let in")
 		}
 		for _, name := range names("user", users) {
 			if got := loginFrom("127.0.0.1", r.Addr, user(name, 4)); got != mqtt.Success {
