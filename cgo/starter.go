@@ -10,9 +10,9 @@ import (
 
 // starter starts what goes on beside the broker's thread. A goroutine that this thread
 // made ready itself would lie on the processor that Go keeps for it while it is back in
-// C, until another thread has stolen it or Go's monitor has taken the processor away,
-// which is a tenth of the CPU time of a login. So it wakes one of Go's threads as the
-// network does, through an eventfd.
+// C, until another thread has stolen it or Go's monitor has taken the processor away:
+// 7 to 10 % of the broker's CPU time for a login. So it wakes one of Go's threads as
+// the network does, through an eventfd.
 type starter struct {
 	event  *os.File // nil if there was none to be had
 	todo   chan func()

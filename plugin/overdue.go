@@ -53,8 +53,7 @@ func (e *Engine) endOverdue() (more bool) {
 			return true
 		}
 		w.logins = w.logins[1:]
-		if pending {
-			e.tickets.redeem(j.clientID, j.ticket)
+		if e.tickets.redeem(j.clientID, j.ticket) {
 			e.refused(j, result{verdict: Unavailable, why: "its check has not ended"})
 			e.host.Complete(j.clientID, false)
 		}
