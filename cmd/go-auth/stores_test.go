@@ -12,6 +12,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"mosquitto-go-auth/hashing"
+	"mosquitto-go-auth/test/brokertest"
 	"mosquitto-go-auth/test/mariadbtest"
 	"mosquitto-go-auth/test/postgrestest"
 	"mosquitto-go-auth/test/redistest"
@@ -69,21 +70,12 @@ func storedHash(t *testing.T) string {
 	return hash
 }
 
-func read(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 // TestMySQLScripts runs testdata/mysql/*.txt with a database of their own, which
 // has the tables of the backend's README.
 func TestMySQLScripts(t *testing.T) {
 	server := mariadbtest.Shared(t)
 	database := server.Database(t)
-	for statement := range strings.SplitSeq(read(t, "../../backends/mysql/schema.sql"), ";\n") {
+	for statement := range strings.SplitSeq(brokertest.Read(t, "../../backends/mysql/schema.sql"), ";\n") {
 		if statement = strings.TrimSpace(statement); statement != "" {
 			statement = strings.NewReplacer("TABLE mqtt", "TABLE "+database+".mqtt",
 				"REFERENCES mqtt", "REFERENCES "+database+".mqtt").Replace(statement)
@@ -102,7 +94,7 @@ func TestPostgresScripts(t *testing.T) {
 	server := postgrestest.Shared(t)
 	database := server.Database(t)
 	hash := storedHash(t)
-	server.Exec(t, database, read(t, "../../backends/postgres/schema.sql"),
+	server.Exec(t, database, brokertest.Read(t, "../../backends/postgres/schema.sql"),
 		"INSERT INTO mqtt_user VALUES ('kitchen', '"+hash+"', false), ('admin', '"+hash+"', true)",
 		"INSERT INTO mqtt_acl VALUES ('kitchen', 'home/kitchen/#', 2)")
 	runWith(t, "testdata/postgres", map[string]string{"HOST": server.Host(), "PORT": strconv.Itoa(server.Port()),

@@ -235,7 +235,7 @@ func hashWith(t *testing.T, b brokertest.Broker, file, kind, name string) string
 		}
 		return ""
 	}
-	return read(t, file)
+	return brokertest.Read(t, file)
 }
 
 // shape tells the kind of a hash, and how long its salt is.

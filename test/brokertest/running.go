@@ -275,3 +275,13 @@ func WaitFor(t testing.TB, what string, so func() bool) {
 		}
 	}
 }
+
+// Read returns what is in a file.
+func Read(t testing.TB, path string) string {
+	t.Helper()
+	text, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return string(text)
+}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"mosquitto-go-auth/test/brokertest"
 )
 
 // brokers builds a fake broker for each version and returns their paths.
@@ -81,15 +83,6 @@ func playOne(t *testing.T, cmd *exec.Cmd, script string, files map[string]string
 	}
 }
 
-func read(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 // playAll runs the scripts that a pattern names with the plugin that build makes.
 func playAll(t *testing.T, build func(testing.TB) string, pattern string) {
 	t.Helper()
@@ -106,7 +99,7 @@ func playScripts(t *testing.T, brokers map[string]string, plugin, pattern string
 	}
 	for _, path := range paths {
 		t.Run(strings.TrimSuffix(filepath.Base(path), ".txt"), func(t *testing.T) {
-			script, files := archive(read(t, path))
+			script, files := archive(brokertest.Read(t, path))
 			play(t, brokers, plugin, script, files, args...)
 		})
 	}
@@ -124,7 +117,7 @@ func TestTool(t *testing.T) { playAll(t, toy, "testdata/toy/scripts/*.txt") }
 
 // TestToolNotices checks that what a plugin must not do makes a script fail.
 func TestToolNotices(t *testing.T) {
-	_, scripts := archive(read(t, "testdata/toy/faults.txt"))
+	_, scripts := archive(brokertest.Read(t, "testdata/toy/faults.txt"))
 	if len(scripts) == 0 {
 		t.Fatal("no scripts in testdata/toy/faults.txt")
 	}

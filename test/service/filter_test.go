@@ -103,7 +103,7 @@ func group(t *testing.T, name string) (calls []string) {
 // values returns what the drop-in says of a setting.
 func values(t *testing.T, setting string) (words []string) {
 	t.Helper()
-	for _, m := range regexp.MustCompile(`(?m)^`+setting+`=(.*)$`).FindAllStringSubmatch(read(t, dropIn), -1) {
+	for _, m := range regexp.MustCompile(`(?m)^`+setting+`=(.*)$`).FindAllStringSubmatch(brokertest.Read(t, dropIn), -1) {
 		words = append(words, m[1])
 	}
 	if len(words) == 0 {
@@ -210,7 +210,7 @@ func TestFilter(t *testing.T) {
 	}
 	brokertest.Each(t, func(t *testing.T, b brokertest.Broker) {
 		r := brokertest.Start(t, under(t, b, rules), files+logs, with...)
-		status := read(t, fmt.Sprintf("/proc/%d/status", r.PID))
+		status := brokertest.Read(t, fmt.Sprintf("/proc/%d/status", r.PID))
 		if !strings.Contains(status, "\nSeccomp:\t2\n") || !strings.Contains(status, "\nNoNewPrivs:\t1\n") {
 			t.Fatalf("the broker is under no filter:\n%s", status)
 		}

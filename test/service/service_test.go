@@ -40,15 +40,6 @@ func need(t *testing.T, program string) string {
 	return path
 }
 
-func read(t *testing.T, path string) string {
-	t.Helper()
-	text, err := os.ReadFile(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return string(text)
-}
-
 func write(t *testing.T, path, text string, mode os.FileMode) {
 	t.Helper()
 	if err := os.MkdirAll(filepath.Dir(path), 0o755); err != nil {
@@ -91,7 +82,7 @@ func TestDropIn(t *testing.T) {
 			dir := t.TempDir()
 			path := filepath.Join(dir, "mosquitto.service")
 			write(t, path, unit, 0o644)
-			write(t, filepath.Join(dir, "mosquitto.service.d/go-auth.conf"), read(t, dropIn), 0o644)
+			write(t, filepath.Join(dir, "mosquitto.service.d/go-auth.conf"), brokertest.Read(t, dropIn), 0o644)
 			write(t, filepath.Join(dir, "mosquitto.service.d/local.conf"), "[Service]\n"+strings.Join(exceptions(t), "\n")+"\n", 0o644)
 			for _, args := range [][]string{{"verify", "--man=no"}, {"security", "--offline=true", "--threshold=25"}} {
 				out, err := exec.Command(analyze, append(args, path)...).CombinedOutput()
@@ -106,7 +97,7 @@ func TestDropIn(t *testing.T) {
 // exceptions are the settings in the page's table of what some brokers need.
 func exceptions(t *testing.T) (settings []string) {
 	t.Helper()
-	for _, row := range regexp.MustCompile(`(?m)^\| .*$`).FindAllString(read(t, page), -1) {
+	for _, row := range regexp.MustCompile(`(?m)^\| .*$`).FindAllString(brokertest.Read(t, page), -1) {
 		for _, m := range regexp.MustCompile("`([A-Z]\\w+=[^`]+)`").FindAllStringSubmatch(row, -1) {
 			settings = append(settings, m[1])
 		}
@@ -174,19 +165,19 @@ func TestRotation(t *testing.T) {
 
 		// In place of systemd's, a systemctl that knows this broker.
 		write(t, filepath.Join(r.Dir, "bin/systemctl"), fmt.Sprintf("#!/bin/sh\necho \"$@\" >>%s/asked\ncase \"$*\" in *kill*) kill -HUP %d;; esac\n", r.Dir, r.PID), 0o755)
-		text := strings.NewReplacer("/var/log/mosquitto", r.Dir, "su mosquitto mosquitto", "su "+me.Username+" "+group.Name).Replace(read(t, rotation))
+		text := strings.NewReplacer("/var/log/mosquitto", r.Dir, "su mosquitto mosquitto", "su "+me.Username+" "+group.Name).Replace(brokertest.Read(t, rotation))
 		write(t, filepath.Join(r.Dir, "rotate"), text, 0o644)
 		cmd := exec.Command(logrotate, "--force", "--state", filepath.Join(r.Dir, "state"), filepath.Join(r.Dir, "rotate"))
 		cmd.Env = append(os.Environ(), "PATH="+r.Dir+"/bin:"+os.Getenv("PATH"))
 		if out, err := cmd.CombinedOutput(); err != nil || len(out) > 0 {
 			t.Fatalf("logrotate: %v\n%s", err, out)
 		}
-		if got, want := read(t, filepath.Join(r.Dir, "asked")), "--quiet is-active mosquitto\nkill --signal=HUP mosquitto\n"; got != want {
+		if got, want := brokertest.Read(t, filepath.Join(r.Dir, "asked")), "--quiet is-active mosquitto\nkill --signal=HUP mosquitto\n"; got != want {
 			t.Errorf("systemctl is asked for %q, want %q", got, want)
 		}
 		brokertest.WaitFor(t, "a new log", func() bool { _, err := os.Stat(log); return err == nil })
 		refuse(t, r, "after", log)
-		if old := read(t, log+".1"); !strings.Contains(old, "before") || strings.Contains(old, "after") {
+		if old := brokertest.Read(t, log+".1"); !strings.Contains(old, "before") || strings.Contains(old, "after") {
 			t.Errorf("the old log has %q", old)
 		}
 	})
@@ -216,8 +207,8 @@ func TestNotices(t *testing.T) {
 			}
 			all = append(all, string(buffer[:n]))
 		}
-		program := regexp.MustCompile(`(?m)/\S+/sbin/mosquitto$`).FindString(read(t, fmt.Sprintf("/proc/%d/maps", r.PID)))
-		if can := strings.Contains(read(t, program), "WATCHDOG=1"); can != b.Delays() {
+		program := regexp.MustCompile(`(?m)/\S+/sbin/mosquitto$`).FindString(brokertest.Read(t, fmt.Sprintf("/proc/%d/maps", r.PID)))
+		if can := strings.Contains(brokertest.Read(t, program), "WATCHDOG=1"); can != b.Delays() {
 			t.Errorf("mosquitto %s can say that it is alive: %v", b.Version, can)
 		}
 	})
